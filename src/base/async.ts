@@ -1,0 +1,145 @@
+/**
+ * The few asynchronous pieces that everything else is built from: deadlines, linked signals,
+ * hand-over of the latest value, a mutex, deferred results.
+ *
+ * None of them knows a timer: time comes from the `Sleeper` they are given, so that they run
+ * alike under the real clock and under a virtual one.
+ */
+import { ClusterError } from './errors.ts';
+
+/** The part of the clock that waiting needs. */
+export interface Sleeper {
+  /** Resolves after `ms` milliseconds; rejects with the signal's reason when it is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** A promise together with the means to settle it. */
+export interface Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve(value: T): void;
+  reject(reason: unknown): void;
+}
+
+/** Makes a promise that is settled from outside. */
+export function deferred<T>(): Deferred<T> {
+  return Promise.withResolvers<T>();
+}
+
+/** The reason of a signal that was aborted, as an error. */
+export function abortReason(signal: AbortSignal): Error {
+  return signal.reason instanceof Error
+    ? signal.reason
+    : new ClusterError('aborted', 'The operation was stopped');
+}
+
+/** Throws the signal's reason where it has been aborted. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw abortReason(signal);
+}
+
+/** A controller that is aborted when its parent is; `release` unlinks it from the parent. */
+export function linkedController(
+  parent: AbortSignal | undefined,
+): { controller: AbortController; release: () => void } {
+  const controller = new AbortController();
+  if (parent === undefined) return { controller, release: () => {} };
+  if (parent.aborted) {
+    controller.abort(abortReason(parent));
+    return { controller, release: () => {} };
+  }
+  const follow = () => controller.abort(abortReason(parent));
+  parent.addEventListener('abort', follow, { once: true });
+  return { controller, release: () => parent.removeEventListener('abort', follow) };
+}
+
+/**
+ * Runs `work` with a signal that is aborted after `ms` milliseconds or with the parent.
+ * The promise settles as soon as the signal does, even where `work` is slow to notice.
+ *
+ * @throws ClusterError('timeout') saying what took too long
+ */
+export async function withDeadline<T>(
+  clock: Sleeper,
+  ms: number,
+  what: string,
+  parent: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const { controller, release } = linkedController(parent);
+  const timer = new AbortController();
+  clock.sleep(ms, timer.signal).then(
+    () => controller.abort(new ClusterError('timeout', `${what} took longer than ${ms} ms`)),
+    () => {},
+  );
+  try {
+    return await untilAborted(work(controller.signal), controller.signal);
+  } finally {
+    timer.abort();
+    release();
+  }
+}
+
+/** The promise's outcome, or the signal's reason if that comes first. */
+export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    promise.catch(() => {});
+    return Promise.reject(abortReason(signal));
+  }
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(abortReason(signal));
+    signal.addEventListener('abort', stop, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+  });
+}
+
+/** A value that is replaced now and then, and those who wait for the next one. */
+export class Latest<T> {
+  #value: T;
+  #waiting: Deferred<T>[] = [];
+  readonly #listeners = new Set<(value: T) => void>();
+
+  constructor(value: T) {
+    this.#value = value;
+  }
+
+  /** The value published last. */
+  get value(): T {
+    return this.#value;
+  }
+
+  /** Replaces the value and tells all who listen or wait. */
+  publish(value: T): void {
+    this.#value = value;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const waiter of waiting) waiter.resolve(value);
+    for (const listener of this.#listeners) listener(value);
+  }
+
+  /** Calls the listener at every publication; the result ends that. */
+  listen(listener: (value: T) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** The next value to be published. */
+  next(signal: AbortSignal): Promise<T> {
+    const waiter = deferred<T>();
+    this.#waiting.push(waiter);
+    return untilAborted(waiter.promise, signal);
+  }
+}
+
+/** Lets one caller at a time through, in the order of their arrival. */
+export class Mutex {
+  #tail: Promise<unknown> = Promise.resolve();
+
+  /** Runs `work` when all earlier work has ended. */
+  run<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => {});
+    return result;
+  }
+}

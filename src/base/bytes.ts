@@ -1,0 +1,137 @@
+/**
+ * Byte strings and the small arithmetic of bytes.
+ *
+ * A file name is a sequence of bytes, not of characters. Inside muster it travels as a *byte
+ * string*: a JavaScript string in which every character is one byte (0 to 255). Byte strings
+ * compare, hash and sort like the bytes they stand for, and no name is ever mangled on the way.
+ * Only `displayText` and `displayPath` turn them into something for people.
+ */
+
+/** A string with one character per byte (0..255). */
+export type ByteString = string;
+
+/** A byte string that names a file relative to a root: '/'-separated, no leading slash. */
+export type BytePath = ByteString;
+
+const textEncoder = new TextEncoder();
+const strictDecoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** The bytes that a byte string stands for. */
+export function toBytes(text: ByteString): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
+  return bytes;
+}
+
+/** The byte string of some bytes. */
+export function fromBytes(bytes: Uint8Array, start = 0, end = bytes.length): ByteString {
+  let text = '';
+  // String.fromCharCode takes its arguments on the stack: in slices, so that none is too long.
+  for (let at = start; at < end; at += 4096) {
+    text += String.fromCharCode(...bytes.subarray(at, Math.min(end, at + 4096)));
+  }
+  return text;
+}
+
+/** The byte string of a Unicode text: its UTF-8 bytes. */
+export function fromText(text: string): ByteString {
+  return isAscii(text) ? text : fromBytes(textEncoder.encode(text));
+}
+
+/** The Unicode text of a byte string, or undefined where its bytes are not UTF-8. */
+export function toText(bytes: ByteString): string | undefined {
+  if (isAscii(bytes)) return bytes;
+  try {
+    return strictDecoder.decode(toBytes(bytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether every character is ASCII, so that text and byte string are the same. */
+export function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 127) return false;
+  return true;
+}
+
+/** Whether every character stands for one byte. */
+export function isByteString(text: string): text is ByteString {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 255) return false;
+  return true;
+}
+
+// C0 controls, DEL, C1 controls, line and paragraph separators, and the bidirectional overrides
+// with which a name can be made to look like another one.
+// deno-lint-ignore no-control-regex
+const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text that is safe on a terminal and in one line of a log: control characters are escaped. */
+export function displayText(text: string): string {
+  return text.replace(UNPRINTABLE, (character) => {
+    const code = character.charCodeAt(0);
+    if (character === '\n') return '\\n';
+    if (character === '\r') return '\\r';
+    if (character === '\t') return '\\t';
+    return code < 256
+      ? `\\x${code.toString(16).padStart(2, '0')}`
+      : `\\u${code.toString(16).padStart(4, '0')}`;
+  });
+}
+
+/** A file name for people: UTF-8 decoded where it is UTF-8, other bytes as `\xNN`. */
+export function displayPath(path: BytePath): string {
+  const text = toText(path);
+  if (text !== undefined) return displayText(text);
+  let shown = '';
+  for (const character of path) {
+    shown += character > '\x7f'
+      ? `\\x${character.charCodeAt(0).toString(16)}`
+      : displayText(character);
+  }
+  return shown;
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Lower-case hexadecimal digits of a byte string. */
+export function toHex(bytes: ByteString): string {
+  let hex = '';
+  for (let i = 0; i < bytes.length; i++) hex += HEX[bytes.charCodeAt(i)];
+  return hex;
+}
+
+/** The byte string of hexadecimal digits; undefined where the text is not such. */
+export function fromHex(hex: string): ByteString | undefined {
+  if (hex.length % 2 !== 0 || /[^0-9a-fA-F]/.test(hex)) return undefined;
+  let bytes = '';
+  for (let i = 0; i < hex.length; i += 2) {
+    bytes += String.fromCharCode(Number.parseInt(hex.slice(i, i + 2), 16));
+  }
+  return bytes;
+}
+
+/** One array with the contents of all. */
+export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
+  if (parts.length === 1) return parts[0]!;
+  let length = 0;
+  for (const part of parts) length += part.length;
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** Whether two arrays hold the same bytes. */
+export function equalBytes(left: Uint8Array, right: Uint8Array): boolean {
+  if (left.length !== right.length) return false;
+  for (let i = 0; i < left.length; i++) if (left[i] !== right[i]) return false;
+  return true;
+}
+
+/** The order of byte strings: by their bytes, as `LC_ALL=C sort` has it. */
+export function compareByteStrings(left: ByteString, right: ByteString): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}

@@ -1,0 +1,164 @@
+/**
+ * Writing and reading packed binary rows: big-endian integers, doubles and byte strings.
+ *
+ * The reader trusts nothing: every read is checked against the end of the bytes and throws
+ * `ProtocolError('malformed')`, so that rows from a peer can be read without further guards.
+ */
+import type { ByteString } from './bytes.ts';
+import { ProtocolError } from './errors.ts';
+
+const TWO_32 = 2 ** 32;
+
+/** Appends packed values to a growing array. */
+export class ByteWriter {
+  #bytes: Uint8Array;
+  #view: DataView;
+  #length = 0;
+
+  /** @param bytesExpected how much room to begin with; it grows by doubling */
+  constructor(bytesExpected = 256) {
+    this.#bytes = new Uint8Array(bytesExpected);
+    this.#view = new DataView(this.#bytes.buffer);
+  }
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  u8(value: number): void {
+    this.#room(1);
+    this.#bytes[this.#length++] = value;
+  }
+
+  u16(value: number): void {
+    this.#room(2);
+    this.#view.setUint16(this.#length, value);
+    this.#length += 2;
+  }
+
+  u32(value: number): void {
+    this.#room(4);
+    this.#view.setUint32(this.#length, value);
+    this.#length += 4;
+  }
+
+  /** A whole number up to 2^48, for file sizes and offsets. */
+  u48(value: number): void {
+    this.u16(Math.floor(value / TWO_32));
+    this.u32(value % TWO_32);
+  }
+
+  f64(value: number): void {
+    this.#room(8);
+    this.#view.setFloat64(this.#length, value);
+    this.#length += 8;
+  }
+
+  /** The bytes of a byte string, without a length. */
+  text(text: ByteString): void {
+    this.#room(text.length);
+    const bytes = this.#bytes;
+    const at = this.#length;
+    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
+    this.#length += text.length;
+  }
+
+  bytes(bytes: Uint8Array): void {
+    this.#room(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  /** A view of what was written; valid until the next write. */
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** A copy of what was written, in an array of exactly its size. */
+  finish(): Uint8Array {
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** Forgets what was written and keeps the room. */
+  reset(): void {
+    this.#length = 0;
+  }
+
+  #room(bytes: number): void {
+    const needed = this.#length + bytes;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+    this.#view = new DataView(grown.buffer);
+  }
+}
+
+/** Reads packed values; throws `ProtocolError('malformed')` where they end too early. */
+export class ByteReader {
+  readonly #bytes: Uint8Array;
+  readonly #view: DataView;
+  #at: number;
+  readonly #end: number;
+
+  constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
+    this.#bytes = bytes;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.#at = start;
+    this.#end = end;
+  }
+
+  /** Bytes not yet read. */
+  get remaining(): number {
+    return this.#end - this.#at;
+  }
+
+  /** Where the next read starts, counted from the beginning of the bytes. */
+  get position(): number {
+    return this.#at;
+  }
+
+  u8(): number {
+    return this.#view.getUint8(this.#take(1));
+  }
+
+  u16(): number {
+    return this.#view.getUint16(this.#take(2));
+  }
+
+  u32(): number {
+    return this.#view.getUint32(this.#take(4));
+  }
+
+  u48(): number {
+    return this.u16() * TWO_32 + this.u32();
+  }
+
+  f64(): number {
+    return this.#view.getFloat64(this.#take(8));
+  }
+
+  text(length: number): ByteString {
+    const start = this.#take(length);
+    const bytes = this.#bytes;
+    let text = '';
+    for (let i = start; i < start + length; i++) text += String.fromCharCode(bytes[i]!);
+    return text;
+  }
+
+  /** A view of the next bytes; not a copy. */
+  bytes(length: number): Uint8Array {
+    const start = this.#take(length);
+    return this.#bytes.subarray(start, start + length);
+  }
+
+  #take(length: number): number {
+    const start = this.#at;
+    if (length > this.#end - start) {
+      throw new ProtocolError('malformed', `Packed rows end ${length} bytes too early`);
+    }
+    this.#at = start + length;
+    return start;
+  }
+}

@@ -1,0 +1,31 @@
+/**
+ * The configuration of a node as the rest of the program sees it: complete, checked, with units.
+ */
+import type { ResolvedTables } from './keys.ts';
+import type { StatePaths } from './location.ts';
+import type { FileSetConfig } from './set-keys.ts';
+
+/** A complete configuration; the fields of its tables are declared in `keys.ts`. */
+export interface Config extends ResolvedTables {
+  readonly sets: readonly FileSetConfig[];
+  /** What lies in the state directory. */
+  readonly paths: StatePaths;
+  /** The configuration file, an absolute path. */
+  readonly file: string;
+}
+
+/** Where a value comes from. */
+export interface Origin {
+  readonly source: 'default' | 'file' | 'environment' | 'flag';
+  /** `FILE:LINE`, the variable or the option; "" for a default. */
+  readonly detail: string;
+}
+
+/** Origins by dotted key; those of sets by `sets.NAME.KEY`. */
+export type Origins = ReadonlyMap<string, Origin>;
+
+/** A configuration and where each of its values comes from. */
+export interface ParsedConfig {
+  readonly config: Config;
+  readonly origins: Origins;
+}

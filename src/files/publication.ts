@@ -1,0 +1,172 @@
+/**
+ * What the master has published: the latest generation, and enough history to answer a worker that
+ * holds an older one with the difference alone.
+ *
+ * A scan is offered; what differs from the published tables, and passes the guard, becomes the next
+ * generation. A set that the guard stops stays published as it was until an operator approves. The
+ * published tables are kept in the store, so that a restarted master knows what it had told.
+ */
+import type { ByteString } from '../base/bytes.ts';
+import { Latest } from '../base/async.ts';
+import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
+import type { EntryChange } from './entry.ts';
+import type { FileSet, SetTable } from './file-set.ts';
+import { type Generation, GenerationHistory, makeGeneration } from './generation.ts';
+import { type GuardConfig, judge } from './guard.ts';
+import type { Halts } from './halts.ts';
+import type { IndexStore } from './index-store.ts';
+import { Manifest } from './manifest.ts';
+import { planChanges } from './plan.ts';
+import { changesBetween } from './table-difference.ts';
+
+/** What became of an offered scan. */
+export interface Offer {
+  /** The generation that is published now. */
+  readonly generation: Generation;
+  /** Whether it is a new one. */
+  readonly isNew: boolean;
+  readonly createdCount: number;
+  readonly replacedCount: number;
+  readonly removedCount: number;
+  /** Sets that the guard stopped in this offer, which were not stopped before. */
+  readonly newlyHalted: readonly { readonly set: string; readonly reason: string }[];
+}
+
+/** What a publication is made of. */
+export interface PublicationPorts {
+  readonly clock: Clock;
+  readonly hashing: Hashing;
+  readonly store: IndexStore;
+  readonly halts: Halts;
+}
+
+/** The published generations of a master. */
+export class Publication {
+  /** The latest generation; undefined until the first scan has been offered. */
+  readonly latest = new Latest<Generation | undefined>(undefined);
+  readonly history = new GenerationHistory({});
+  readonly sets: SetTable;
+  readonly #ports: PublicationPorts;
+  readonly #algorithm: HashAlgorithm;
+  readonly #guard: GuardConfig;
+
+  constructor(
+    ports: PublicationPorts,
+    options: {
+      readonly sets: SetTable;
+      readonly algorithm: HashAlgorithm;
+      readonly guard: GuardConfig;
+    },
+  ) {
+    this.#ports = ports;
+    this.sets = options.sets;
+    this.#algorithm = options.algorithm;
+    this.#guard = options.guard;
+  }
+
+  /** Takes up what was published before a restart. */
+  async load(): Promise<void> {
+    const published = await this.#ports.store.loadPublished();
+    if (published === undefined) return;
+    const manifests = await manifestsOf(this.sets, published.entries, {
+      clock: this.#ports.clock,
+      empty: this.#empty(),
+    });
+    this.latest.publish(this.#generation(published.generation, manifests));
+  }
+
+  /** Whether the operator has approved this content of a set. */
+  isApproved(set: string, digest: ByteString): boolean {
+    return this.#ports.halts.isApproved(set, digest);
+  }
+
+  /** Publishes what a scan found, as far as it is new and passes the guard. */
+  async offer(scanned: (set: string) => Manifest): Promise<Offer> {
+    const previous = this.latest.value;
+    const manifests = new Map<string, Manifest>();
+    const changes = new Map<string, readonly EntryChange[]>();
+    const counts = { createdCount: 0, replacedCount: 0, removedCount: 0 };
+    const newlyHalted: { set: string; reason: string }[] = [];
+    for (const set of this.sets.sets) {
+      const before = previous?.manifests.get(set.name) ?? this.#empty();
+      const after = scanned(set.name);
+      const reason = this.#guarded(set, before, after);
+      manifests.set(set.name, reason === undefined ? after : before);
+      if (reason !== undefined) {
+        const isNew = this.#ports.halts.halt(set.name, after.rootDigest, reason);
+        if (isNew) newlyHalted.push({ set: set.name, reason });
+        continue;
+      }
+      this.#ports.halts.release(set.name);
+      const differences = changesBetween(before, after);
+      if (differences.length === 0) continue;
+      changes.set(set.name, differences);
+      const plan = planChanges(set, before, differences);
+      counts.createdCount += plan.create.length;
+      counts.replacedCount += plan.replace.length;
+      counts.removedCount += plan.remove.length;
+    }
+    if (previous !== undefined && changes.size === 0) {
+      return { generation: previous, isNew: false, ...counts, newlyHalted };
+    }
+    const generation = this.#generation((previous?.number ?? 0) + 1, manifests);
+    await this.#ports.store.savePublished(generation.number, [...changes.values()].flat());
+    if (previous !== undefined) this.history.record(previous, generation, changes);
+    this.latest.publish(generation);
+    return { generation, isNew: true, ...counts, newlyHalted };
+  }
+
+  /** Why the guard does not let a set's new content through; undefined where it does. */
+  #guarded(set: FileSet, before: Manifest, after: Manifest): string | undefined {
+    if (before.rootDigest === after.rootDigest || before.count === 0) return undefined;
+    if (this.isApproved(set.name, after.rootDigest)) return undefined;
+    const plan = planChanges(set, before, changesBetween(before, after));
+    const verdict = judge(set, plan, before, after.count, this.#guard);
+    return verdict.kind === 'halt' ? verdict.reason : undefined;
+  }
+
+  #generation(number: number, manifests: ReadonlyMap<string, Manifest>): Generation {
+    const { clock, hashing } = this.#ports;
+    return makeGeneration({
+      number,
+      createdMs: clock.nowMs(),
+      manifests,
+      hashing,
+      algorithm: this.#algorithm,
+    });
+  }
+
+  #empty(): Manifest {
+    return Manifest.empty({ hashing: this.#ports.hashing, algorithm: this.#algorithm });
+  }
+}
+
+/** Entries to put into a table at once between two breaths. */
+const sliceCount = 2_000;
+
+/** The tables of all sets from entries in any order. */
+export async function manifestsOf(
+  sets: SetTable,
+  entries: Iterable<EntryChange['entry'] & object>,
+  context: { readonly clock: Clock; readonly empty: Manifest },
+): Promise<Map<string, Manifest>> {
+  const waiting = new Map<string, EntryChange[]>();
+  const manifests = new Map<string, Manifest>();
+  for (const set of sets.sets) manifests.set(set.name, context.empty);
+  const flush = (name: string, changes: EntryChange[]) => {
+    manifests.set(name, manifests.get(name)!.with(changes));
+    waiting.delete(name);
+  };
+  for (const entry of entries) {
+    const set = sets.setOf(entry.path);
+    if (set === undefined) continue;
+    const changes = waiting.get(set.name) ?? [];
+    waiting.set(set.name, changes);
+    if (changes.push({ path: entry.path, entry }) >= sliceCount) {
+      flush(set.name, changes);
+      await context.clock.breathe();
+    }
+  }
+  for (const [name, changes] of [...waiting]) flush(name, changes);
+  return manifests;
+}

@@ -1,0 +1,164 @@
+/**
+ * What the last scans found, by directory: the memory that lets an unchanged tree be scanned
+ * without reading a single file.
+ *
+ * Pure data, no I/O. It also knows in which order files were last read, so that the one whose last
+ * reading is the longest ago can be read again first.
+ */
+import type { BytePath, ByteString } from '../base/bytes.ts';
+import type { FileFacts } from '../ports.ts';
+import type { Entry } from './entry.ts';
+
+/** What is known of one managed file. Times are whole milliseconds: not all runtimes give more. */
+export interface FileRecord {
+  readonly entry: Entry;
+  readonly ctimeMs: number;
+  readonly inode: number;
+  /** When the content was last read, by the wall clock. */
+  readonly checkedMs: number;
+  /**
+   * Whether equal facts mean equal content. Not so for a file that was read so soon after its last
+   * change that another one may have left the same times.
+   */
+  readonly isSettled: boolean;
+}
+
+/** Makes a record of a file that was just read. */
+export function makeRecord(
+  path: BytePath,
+  facts: FileFacts,
+  hash: ByteString,
+  checkedMs: number,
+  isSettled: boolean,
+): FileRecord {
+  return {
+    entry: { path, size: facts.size, mtimeMs: Math.floor(facts.mtimeMs), hash },
+    ctimeMs: Math.floor(facts.ctimeMs),
+    inode: facts.inode,
+    checkedMs,
+    isSettled,
+  };
+}
+
+/** Whether a file looks exactly as it did when it was recorded. */
+export function hasSameFacts(record: FileRecord, facts: FileFacts): boolean {
+  return record.entry.size === facts.size &&
+    record.entry.mtimeMs === Math.floor(facts.mtimeMs) &&
+    record.ctimeMs === Math.floor(facts.ctimeMs) &&
+    record.inode === facts.inode;
+}
+
+/**
+ * Whether a file was read so close to its last change that its times may not tell the next one.
+ * Times far ahead of the clock tell well enough: a change would set them to the present.
+ */
+export function isRacy(facts: FileFacts, checkedMs: number, racyWindowMs: number): boolean {
+  const isNear = (timeMs: number): boolean =>
+    Math.abs(checkedMs - Math.floor(timeMs)) <= racyWindowMs;
+  return isNear(facts.ctimeMs) || isNear(facts.mtimeMs);
+}
+
+interface Directory {
+  readonly files: Map<ByteString, FileRecord>;
+  readonly directories: Set<ByteString>;
+}
+
+/** Records by directory and name. */
+export class ScanIndex {
+  readonly #directories = new Map<BytePath, Directory>();
+  /** Paths of all records; those read longest ago come first. */
+  readonly #byCheck = new Set<BytePath>();
+
+  /** How many files are recorded. */
+  get filesCount(): number {
+    return this.#byCheck.size;
+  }
+
+  /** Whether the directory has been seen. */
+  hasDirectory(directory: BytePath): boolean {
+    return this.#directories.has(directory);
+  }
+
+  /** Records of the files in a directory. */
+  filesIn(directory: BytePath): ReadonlyMap<ByteString, FileRecord> {
+    return this.#directories.get(directory)?.files ?? noFiles;
+  }
+
+  /** Names of the directories in a directory. */
+  directoriesIn(directory: BytePath): ReadonlySet<ByteString> {
+    return this.#directories.get(directory)?.directories ?? noNames;
+  }
+
+  get(path: BytePath): FileRecord | undefined {
+    return this.#directories.get(parentOf(path))?.files.get(nameOf(path));
+  }
+
+  /** Records a file; it counts as the one read last. */
+  set(record: FileRecord): void {
+    const path = record.entry.path;
+    this.addDirectory(parentOf(path)).files.set(nameOf(path), record);
+    this.#byCheck.delete(path);
+    this.#byCheck.add(path);
+  }
+
+  delete(path: BytePath): void {
+    this.#directories.get(parentOf(path))?.files.delete(nameOf(path));
+    this.#byCheck.delete(path);
+  }
+
+  /** Records that a directory is there, with all above it. */
+  addDirectory(directory: BytePath): Directory {
+    const known = this.#directories.get(directory);
+    if (known !== undefined) return known;
+    const made: Directory = { files: new Map(), directories: new Set() };
+    this.#directories.set(directory, made);
+    if (directory !== '') {
+      this.addDirectory(parentOf(directory)).directories.add(nameOf(directory));
+    }
+    return made;
+  }
+
+  /** Forgets a directory that has neither files nor directories left. */
+  deleteDirectory(directory: BytePath): void {
+    this.#directories.delete(directory);
+    this.#directories.get(parentOf(directory))?.directories.delete(nameOf(directory));
+  }
+
+  /** The directory and all below it that are known; what is below comes before what is above. */
+  subtree(directory: BytePath): BytePath[] {
+    const found = this.#directories.has(directory) ? [directory] : [];
+    for (let at = 0; at < found.length; at++) {
+      const above = found[at]!;
+      for (const name of this.directoriesIn(above)) found.push(joinPath(above, name));
+    }
+    return found.reverse();
+  }
+
+  /** Up to `count` paths whose content was read longest ago. */
+  longestUnchecked(count: number): BytePath[] {
+    const paths: BytePath[] = [];
+    if (count < 1) return paths;
+    for (const path of this.#byCheck) if (paths.push(path) >= count) break;
+    return paths;
+  }
+}
+
+/** The path of a name in a directory; '' is the root. */
+export function joinPath(directory: BytePath, name: ByteString): BytePath {
+  return directory === '' ? name : `${directory}/${name}`;
+}
+
+/** The directory that a path is in. */
+export function parentOf(path: BytePath): BytePath {
+  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
+}
+
+/** The last part of a path. */
+export function nameOf(path: BytePath): ByteString {
+  return path.slice(path.lastIndexOf('/') + 1);
+}
+
+// ---
+
+const noFiles: ReadonlyMap<ByteString, FileRecord> = new Map();
+const noNames: ReadonlySet<ByteString> = new Set();

@@ -1,0 +1,58 @@
+/**
+ * Transactions of bounded size.
+ *
+ * SQLite is called synchronously and one connection serves the whole program, so a transaction
+ * never spans an `await`: a long list of rows is written in many short ones, with the loop free in
+ * between. What must be seen whole or not at all needs a mark of its own (see index-store.ts).
+ */
+import type { Clock, Database } from '../ports.ts';
+
+/** Rows of one transaction: some 5 ms of work, so that the loop is never held. */
+export const transactionRowsMax = 2000;
+
+/** Runs `work` in one transaction: all of it is stored, or nothing where it throws. */
+export function inTransaction<T>(database: Database, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** Runs `work` for every row, in transactions of at most `transactionRowsMax` rows. */
+export async function inTransactions<T>(
+  ports: { readonly database: Database; readonly clock: Pick<Clock, 'breathe'> },
+  rows: Iterable<T>,
+  work: (row: T) => void,
+): Promise<void> {
+  for (const slice of slices(rows, transactionRowsMax)) {
+    inTransaction(ports.database, () => slice.forEach(work));
+    await ports.clock.breathe();
+  }
+}
+
+/** The values in arrays of at most `length`. */
+export function* slices<T>(values: Iterable<T>, length: number): Generator<T[]> {
+  let slice: T[] = [];
+  for (const value of values) {
+    slice.push(value);
+    if (slice.length < length) continue;
+    yield slice;
+    slice = [];
+  }
+  if (slice.length > 0) yield slice;
+}
+
+// ---
+
+function rollBack(database: Database): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    // SQLite has rolled back itself (a full disk does that); the first error is the one that tells.
+  }
+}

@@ -1,0 +1,193 @@
+/**
+ * The scheduler of cooperative tasks: in place of threads, one loop per task on one event loop.
+ *
+ * A round of a task never overlaps the next one. A round that fails is followed by a longer pause,
+ * up to a cap; a failure that repeats itself is logged once and counted. `runNow` asks for a round
+ * as soon as possible; many such wishes during one round make one further round.
+ */
+import { type Deferred, deferred, withDeadline } from '../base/async.ts';
+import { ClusterError, codeOf, describeError } from '../base/errors.ts';
+import type { Clock, Logger, Random } from '../ports.ts';
+import type { RoundReport, Task, TaskName } from './task.ts';
+
+/** Failing rounds wait at most this many times the interval. */
+const backoffFactorMax = 8;
+
+/** How a task is doing, for status. */
+export interface TaskState {
+  readonly name: TaskName;
+  readonly isRunning: boolean;
+  readonly roundsCount: number;
+  readonly failuresInARow: number;
+  /** Wall clock of the end of the last successful round, ms since 1970. */
+  readonly lastSuccessMs: number | undefined;
+  readonly lastDurationMs: number | undefined;
+  readonly lastSummary: string | undefined;
+  readonly lastError: string | undefined;
+}
+
+/** The outcome of one round. */
+export type RoundOutcome =
+  | { readonly kind: 'done'; readonly report: RoundReport }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/** The pause after a failing round: the interval, doubled with each further failure, capped. */
+export function failurePauseMs(intervalMs: number, failuresInARow: number): number {
+  return intervalMs * Math.min(backoffFactorMax, 2 ** Math.max(0, failuresInARow - 1));
+}
+
+/** Runs tasks. */
+export class Scheduler {
+  readonly #ports: { clock: Clock; log: Logger; random: Random };
+  readonly #loops = new Map<TaskName, TaskLoop>();
+
+  constructor(ports: { clock: Clock; log: Logger; random: Random }) {
+    this.#ports = ports;
+  }
+
+  /** Starts a task's loop; it ends when the signal is aborted. */
+  start(task: Task, signal: AbortSignal): Promise<void> {
+    const loop = new TaskLoop(this.#ports, task);
+    this.#loops.set(task.name, loop);
+    return loop.run(signal);
+  }
+
+  /** Asks for a round as soon as possible; resolves with the outcome of a round begun after this. */
+  runNow(name: TaskName): Promise<RoundOutcome> {
+    const loop = this.#loops.get(name);
+    if (loop === undefined) throw new Error(`Task ${name} has not been started`);
+    return loop.runNow();
+  }
+
+  /** Wakes a task without waiting for it. Does nothing where the task is not running. */
+  wake(name: TaskName): void {
+    void this.#loops.get(name)?.runNow();
+  }
+
+  /** How all tasks are doing. */
+  states(): TaskState[] {
+    return [...this.#loops.values()].map((loop) => loop.state());
+  }
+}
+
+/** The loop of one task. */
+class TaskLoop {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #log: Logger;
+  readonly #task: Task;
+  /** Those who wait for a round that has not begun yet. */
+  #wanted: Deferred<RoundOutcome>[] = [];
+  #pause: AbortController | undefined;
+  #isRunning = false;
+  #roundsCount = 0;
+  #failuresInARow = 0;
+  #lastSuccessMs: number | undefined;
+  #lastDurationMs: number | undefined;
+  #lastSummary: string | undefined;
+  #lastError: string | undefined;
+
+  constructor(ports: { clock: Clock; log: Logger; random: Random }, task: Task) {
+    this.#clock = ports.clock;
+    this.#random = ports.random;
+    this.#log = ports.log.child(task.title);
+    this.#task = task;
+  }
+
+  state(): TaskState {
+    return {
+      name: this.#task.name,
+      isRunning: this.#isRunning,
+      roundsCount: this.#roundsCount,
+      failuresInARow: this.#failuresInARow,
+      lastSuccessMs: this.#lastSuccessMs,
+      lastDurationMs: this.#lastDurationMs,
+      lastSummary: this.#lastSummary,
+      lastError: this.#lastError,
+    };
+  }
+
+  runNow(): Promise<RoundOutcome> {
+    const wish = deferred<RoundOutcome>();
+    this.#wanted.push(wish);
+    this.#pause?.abort();
+    return wish.promise;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { intervalMs, isStaggered } = this.#task.schedule;
+    if (isStaggered) await this.#wait(this.#random.float() * intervalMs, signal);
+    while (!signal.aborted) {
+      const wishes = this.#wanted;
+      this.#wanted = [];
+      const outcome = await this.#round(signal);
+      for (const wish of wishes) wish.resolve(outcome);
+      const isMore = outcome.kind === 'done' && outcome.report.isMore === true;
+      if (isMore) await this.#clock.breathe();
+      else await this.#wait(this.#pauseAfter(outcome), signal);
+    }
+    const stopped = new ClusterError('aborted', `Task ${this.#task.name} was stopped`);
+    for (const wish of this.#wanted) wish.resolve({ kind: 'failed', error: stopped });
+    this.#wanted = [];
+  }
+
+  async #round(signal: AbortSignal): Promise<RoundOutcome> {
+    const { deadlineMs } = this.#task.schedule;
+    const startedMs = this.#clock.monotonicMs();
+    this.#isRunning = true;
+    this.#log.log('debug', 'Starting.');
+    try {
+      const what = `A round of ${this.#task.name}`;
+      const report = await withDeadline(this.#clock, deadlineMs, what, signal, (inner) =>
+        this.#task.round({ signal: inner, log: this.#log }));
+      this.#succeeded(report, this.#clock.monotonicMs() - startedMs);
+      return { kind: 'done', report };
+    } catch (error) {
+      this.#failed(error, signal);
+      return { kind: 'failed', error };
+    } finally {
+      this.#isRunning = false;
+      this.#roundsCount += 1;
+    }
+  }
+
+  #succeeded(report: RoundReport, durationMs: number): void {
+    this.#failuresInARow = 0;
+    this.#lastError = undefined;
+    this.#lastSuccessMs = this.#clock.nowMs();
+    this.#lastDurationMs = durationMs;
+    if (report.summary !== undefined) this.#lastSummary = report.summary;
+    const level = report.level ?? (report.summary === undefined ? 'debug' : 'info');
+    const time = (durationMs / 1000).toFixed(3);
+    const text = `Finished in ${time}s.${report.summary === undefined ? '' : ` ${report.summary}`}`;
+    this.#log.log(level, text, { ...report.facts, durationMs });
+  }
+
+  #failed(error: unknown, signal: AbortSignal): void {
+    if (signal.aborted) return; // being stopped is no failure
+    this.#failuresInARow += 1;
+    const text = describeError(error);
+    // While there is no master the dialer says so; each task need not say it again.
+    const isQuiet = text === this.#lastError || codeOf(error) === 'unreachable';
+    this.#lastError = text;
+    this.#log.log(isQuiet ? 'debug' : 'error', text);
+  }
+
+  #pauseAfter(outcome: RoundOutcome): number {
+    const { intervalMs } = this.#task.schedule;
+    if (outcome.kind === 'done') return intervalMs;
+    return failurePauseMs(intervalMs, this.#failuresInARow);
+  }
+
+  /** Waits, unless a round is wanted sooner. */
+  async #wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (this.#wanted.length > 0 || signal.aborted) return;
+    const pause = new AbortController();
+    this.#pause = pause;
+    const stop = () => pause.abort();
+    signal.addEventListener('abort', stop, { once: true });
+    await this.#clock.sleep(ms, pause.signal).catch(() => {});
+    signal.removeEventListener('abort', stop);
+    this.#pause = undefined;
+  }
+}
