@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   tasks: CORE,
   node: [...CORE, 'tasks', 'config'],
   cli: [...CORE, 'tasks', 'config', 'node'],
-  runtime: ['base', 'ports'],
+  runtime: ['base', 'ports', 'identity'],
   main: [...CORE, 'tasks', 'config', 'node', 'cli', 'runtime'],
 };
 
@@ -39,7 +39,7 @@ const TASK_SHARED = ['src/tasks/task.ts', 'src/tasks/scheduler.ts'];
 
 /** Which folders may import which package (or one entry of it only), besides src/runtime, which may import any. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
-  '@peculiar/x509': ['identity'],
+  '@peculiar/x509': [],
   '@valibot/to-json-schema': ['config', 'cli'],
   'cac': ['cli'],
   'consola': ['cli'],
@@ -48,7 +48,7 @@ const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'msgpackr/pack': ['wire'],
   'msgpackr/unpack': ['wire'],
   'picomatch': ['files', 'config'],
-  'reflect-metadata': ['identity'],
+  'reflect-metadata': [],
   'smol-toml': ['config'],
   'tinyglobby': [],
   'valibot': ['config'],

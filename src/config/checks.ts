@@ -4,7 +4,7 @@
 import { displayPath, fromText } from '../base/bytes.ts';
 import type { Config } from './config.ts';
 import { relativeTo } from './location.ts';
-import { commonPath, compileSelection, vainPatterns } from './selection.ts';
+import { type Choice, choiceOf, commonPath, vainPatterns } from './selection.ts';
 import { formatDuration } from './units.ts';
 
 /** A problem of the configuration as a whole, at the key that is best looked at. */
@@ -19,14 +19,18 @@ export interface Misfit {
  */
 export const socketPathBytesMax = 107;
 
+/** The most sets that a message between nodes can name. */
+export const setsMax = 256;
+
 const dayMs = 86_400_000;
 
 /** Everything in a configuration that does not fit together. */
 export function* misfits(config: Config): Generator<Misfit> {
   yield* pairs(config);
   yield* socketPath(config.node.controlSocket);
-  yield* overlaps(config);
-  yield* ownFiles(config);
+  const choices = config.sets.map(choiceOf);
+  yield* overlaps(choices);
+  yield* ownFiles(config, choices);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -77,27 +81,37 @@ function* socketPath(path: string): Generator<Misfit> {
   };
 }
 
-function* overlaps(config: Config): Generator<Misfit> {
-  for (const [index, set] of config.sets.entries()) {
+function* overlaps(sets: readonly Choice[]): Generator<Misfit> {
+  if (sets.length > setsMax) {
+    yield {
+      key: `sets[${setsMax}]`,
+      message: `there are ${sets.length} sets, and nodes can tell each other of ${setsMax}`,
+    };
+    return;
+  }
+  for (const [index, choice] of sets.entries()) {
+    const { set } = choice;
     const key = `sets[${index}]`;
-    for (const pattern of vainPatterns(set)) {
+    for (const pattern of vainPatterns(choice)) {
       yield {
         key: `${key}.include`,
         message: `set "${set.name}" includes "${pattern}" and leaves it out at the same time: ` +
           'correct its exclude patterns or recursive, or set exclude_defaults = false',
       };
     }
-    for (const earlier of config.sets.slice(0, index)) {
-      if (earlier.name === set.name) {
+    for (const earlier of sets.slice(0, index)) {
+      if (earlier.set.name === set.name) {
         yield { key: `${key}.name`, message: `set "${set.name}" is declared twice: rename one` };
         continue;
       }
-      const path = commonPath(earlier, set);
+      const path = commonPath(earlier, choice);
       if (path === undefined) continue;
       yield {
         key: `${key}.path`,
         message:
-          `sets "${earlier.name}" and "${set.name}" overlap: a file "${displayPath(path)}" would ` +
+          `sets "${earlier.set.name}" and "${set.name}" overlap: a file "${
+            displayPath(path)
+          }" would ` +
           'belong to both; exclude it from one of them',
       };
     }
@@ -105,7 +119,7 @@ function* overlaps(config: Config): Generator<Misfit> {
 }
 
 /** Keys, database and sockets must never travel, however the tree is chosen. */
-function* ownFiles(config: Config): Generator<Misfit> {
+function* ownFiles(config: Config, sets: readonly Choice[]): Generator<Misfit> {
   const { node, paths, log } = config;
   const own: [string, string][] = [
     [`${node.tls}/x`, node.tls],
@@ -117,8 +131,7 @@ function* ownFiles(config: Config): Generator<Misfit> {
     [log.file, log.file],
     [config.file, config.file],
   ];
-  for (const [index, set] of config.sets.entries()) {
-    const isChosen = compileSelection(set);
+  for (const [index, { set, isChosen }] of sets.entries()) {
     const [hit] = own.filter(([witness]) => {
       const within = relativeTo(node.root, witness);
       return within !== undefined && isChosen(fromText(within));

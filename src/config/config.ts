@@ -1,13 +1,14 @@
 /**
  * The configuration of a node as the rest of the program sees it: complete, checked, with units.
  */
+import type { FileSet } from '../files/file-set.ts';
 import type { ResolvedTables } from './keys.ts';
 import type { StatePaths } from './location.ts';
-import type { FileSetConfig } from './set-keys.ts';
 
 /** A complete configuration; the fields of its tables are declared in `keys.ts`. */
 export interface Config extends ResolvedTables {
-  readonly sets: readonly FileSetConfig[];
+  /** In the order of the files; no file belongs to two of them. */
+  readonly sets: readonly FileSet[];
   /** What lies in the state directory. */
   readonly paths: StatePaths;
   /** The configuration file, an absolute path. */

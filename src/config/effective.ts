@@ -4,11 +4,11 @@
  */
 import { stringify } from 'smol-toml';
 import { displayText } from '../base/bytes.ts';
+import type { FileSet } from '../files/file-set.ts';
 import type { Config, Origin, Origins } from './config.ts';
 import { camel, fieldName, type FileValue, type Key } from './key.ts';
 import { eachKey } from './keys.ts';
-import { defaultSets, type FileSetConfig, type FileSetInput } from './set-keys.ts';
-import { ownExclude, setKeys } from './set-keys.ts';
+import { type FileSetInput, setKeys } from './set-keys.ts';
 
 /** The effective configuration as one JSON document. */
 export interface EffectiveDocument {
@@ -70,16 +70,6 @@ export function valueText(value: FileValue): string {
   return stringify({ x: value }).trimEnd().replace(/^x = /, '');
 }
 
-/** A set in the notation of the file, without the keys that say no more than their defaults. */
-export function setInput(set: FileSetConfig, guard: Config['guard']): FileSetInput {
-  const { deletions_max, deletions_share_max, ...values } = Object.fromEntries(setValues(set));
-  return withoutDefaults({
-    ...values,
-    ...(set.deletionsMax === guard.deletionsMax ? {} : { deletions_max }),
-    ...(set.deletionsShareMax === guard.deletionsShareMax ? {} : { deletions_share_max }),
-  } as unknown as FileSetInput);
-}
-
 /** A set as a `[[sets]]` table; what is no key of a set is left out. */
 export function renderSet(set: FileSetInput): string {
   const lines = Object.keys(setKeys).flatMap((name) => {
@@ -89,13 +79,6 @@ export function renderSet(set: FileSetInput): string {
   return ['[[sets]]', ...lines].join('\n');
 }
 
-/** Whether these are the sets that a node has which declares none. */
-export function areDefaultSets(sets: readonly FileSetInput[]): boolean {
-  const canonical = (list: readonly FileSetInput[]): string =>
-    list.map((set) => renderSet(withoutDefaults(set))).sort().join('\n');
-  return canonical(sets) === canonical(defaultSets);
-}
-
 // ---------------------------------------------------------------------------------------------
 
 function fileValue(config: Config, table: string, name: string, key: Key): FileValue {
@@ -103,18 +86,8 @@ function fileValue(config: Config, table: string, name: string, key: Key): FileV
   return key.format(fields[camel(table)]?.[fieldName(name, key)]);
 }
 
-function withoutDefaults(set: FileSetInput): FileSetInput {
-  const keys: Readonly<Record<string, Key>> = setKeys;
-  const values = Object.entries(set).filter(([name, value]) =>
-    JSON.stringify(value) !== JSON.stringify(keys[name]?.default)
-  );
-  return Object.fromEntries(values) as unknown as FileSetInput;
-}
-
-function setValues(set: FileSetConfig): [keyof typeof setKeys, FileValue][] {
-  const fields = { ...set, exclude: ownExclude(set) } as unknown as Readonly<
-    Record<string, unknown>
-  >;
+function setValues(set: FileSet): [keyof typeof setKeys, FileValue][] {
+  const fields = set as unknown as Readonly<Record<string, unknown>>;
   return (Object.entries<Key>(setKeys) as [keyof typeof setKeys, Key][]).map(([name, key]) => [
     name,
     // "" is a path too, but does not look like one.

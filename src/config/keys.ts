@@ -13,10 +13,9 @@ import type { Camel, Key, Resolved } from './key.ts';
 /** The port of the native protocol. */
 export const defaultPort = 1517;
 
-const namePattern = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
-// 64 characters: the longest common name that a certificate can carry.
-const nameExpected =
-  'must be 1 to 64 letters, digits, ".", "_" or "-", the first a letter or digit';
+const namePattern = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}$/;
+// What a certificate can carry: see `nameProblem` in src/identity.
+const nameExpected = 'must be 1 to 64 letters, digits, ".", "_" or "-"';
 const command = {
   kind: 'command and arguments',
   // deno-lint-ignore no-control-regex

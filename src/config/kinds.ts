@@ -151,22 +151,31 @@ export function account(options: KeyOptions<string>): Key<string | undefined, ''
   };
 }
 
-/** A list of texts, each of a given form; at least `itemsMin` of them. @default 0 */
+/** A list of texts, each of a given form; `itemsMin` (@default 0) to `itemsMax` (@default 256). */
 export function list(
   options: KeyOptions<readonly string[]> & {
     readonly kind: string;
     readonly pattern: RegExp;
     readonly expected: string;
     readonly itemsMin?: number;
+    readonly itemsMax?: number;
+    /** What is wrong with an item in the right form, as the end of a sentence that starts with it. */
+    readonly problemOf?: (item: string) => string | undefined;
   },
 ): Key<readonly string[], ''> {
-  const { kind, pattern, expected, itemsMin = 0 } = options;
+  const { kind, pattern, expected, itemsMin = 0, itemsMax = 256, problemOf } = options;
   const items = v.array(v.pipe(v.string(expected), v.regex(pattern, expected)), expected);
   return {
     ...declare(kind, '', options),
-    schema: itemsMin === 0 ? items : v.pipe(items, v.minLength(itemsMin, expected)),
+    schema: v.pipe(items, v.minLength(itemsMin, expected), v.maxLength(itemsMax, expected)),
     fromText: (text) => text.split(',').map((item) => item.trim()).filter((item) => item !== ''),
-    parse: asIs<readonly string[]>,
+    parse: (items: readonly string[]) => {
+      for (const item of items) {
+        const problem = problemOf?.(item);
+        if (problem !== undefined) throw new ValueProblem(`cannot be: "${item}" ${problem}`);
+      }
+      return items;
+    },
     format: asIs,
   };
 }

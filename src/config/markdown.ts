@@ -1,12 +1,13 @@
 /**
  * The reference page of the configuration, `docs/configuration.md`, from the table of keys.
  */
+import { defaultExclude } from '../files/file-set.ts';
 import { keyLine, valueText } from './effective.ts';
 import { type Table, tables } from './keys.ts';
 import type { Key } from './key.ts';
 import { reservedVariables } from './layers.ts';
 import { systemConfigFile } from './location.ts';
-import { alwaysExcluded, defaultSets, setKeys } from './set-keys.ts';
+import { defaultSets, setKeys } from './set-keys.ts';
 
 /** The whole reference page. */
 export function configurationMarkdown(): string {
@@ -66,9 +67,9 @@ function setSections(): string[] {
     '## [[sets]]',
     'One table for each set of managed files. Both ends decide by their own configuration: the ' +
     'master which files it offers, the worker which it takes and what they look like. No file may ' +
-    'belong to two sets.',
+    'belong to two sets; where that cannot be foreseen, the first one in the file has it.',
     keyTable(setKeys),
-    'Every set leaves out ' + alwaysExcluded.map(code).join(', ') +
+    'Every set leaves out ' + defaultExclude.map(code).join(', ') +
     ', unless it says `exclude_defaults = false`.',
     'Where there is no `[[sets]]` at all, these are the sets. The first one in the file replaces ' +
     'all of them; `sets = []`, before the first table, is a node without managed files.',

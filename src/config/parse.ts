@@ -6,6 +6,7 @@
  * `Config` is complete and fits together, or there is none.
  */
 import * as v from 'valibot';
+import type { FileSet } from '../files/file-set.ts';
 import { misfits } from './checks.ts';
 import { type ConfigFile, type Document, type Given, type GivenSet } from './document.ts';
 import { readDocument } from './document.ts';
@@ -16,6 +17,7 @@ import {
   type FileValue,
   type Key,
   type KeyContext,
+  type Resolved,
   ValueProblem,
 } from './key.ts';
 import { eachKey } from './keys.ts';
@@ -23,7 +25,7 @@ import { readEnvironment, readFlags } from './layers.ts';
 import { directoryOf, type Environment, layoutOf } from './location.ts';
 import { statePaths } from './location.ts';
 import { ConfigError, type Problem, showValue } from './problems.ts';
-import { defaultSets, type FileSetConfig, setKeys, wholeExclude } from './set-keys.ts';
+import { defaultSets, setKeys } from './set-keys.ts';
 
 /** All that decides a configuration. */
 export interface ConfigSources extends ConfigFile {
@@ -82,7 +84,7 @@ interface Layer {
 }
 
 interface ResolvedSet {
-  readonly set: FileSetConfig;
+  readonly set: FileSet;
   readonly given: GivenSet | undefined;
 }
 
@@ -188,7 +190,7 @@ class Resolver {
     return derived[dotted];
   }
 
-  #resolveSet(given: GivenSet, source: 'default' | 'file'): FileSetConfig {
+  #resolveSet(given: GivenSet, source: 'default' | 'file'): FileSet {
     const name = given.values.get('name')?.raw;
     const label = typeof name === 'string' ? `sets.${name}` : 'sets';
     const fields: Record<string, unknown> = {};
@@ -200,9 +202,7 @@ class Resolver {
         ? this.#setDefault(given, label, keyName, key)
         : this.#read(value, key, this.#context(), `key "${keyName}" of ${label}`)?.value;
     }
-    const own = fields['exclude'] as readonly string[] | undefined;
-    fields['exclude'] = wholeExclude(own ?? [], fields['excludeDefaults'] === true);
-    return fields as unknown as FileSetConfig;
+    return fields as unknown as Resolved<typeof setKeys>;
   }
 
   #setDefault(given: GivenSet, label: string, name: string, key: Key): unknown {
@@ -234,7 +234,9 @@ class Resolver {
     }
     this.#problems.push({
       where: given.where,
-      message: `${subject} ${message}, not ${showValue(given.raw)}`,
+      message: message.startsWith('must')
+        ? `${subject} ${message}, not ${showValue(given.raw)}`
+        : `${subject} ${message}`,
     });
     return undefined;
   }

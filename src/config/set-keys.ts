@@ -5,31 +5,22 @@
  * shall look like where they are put. Both ends decide by their own configuration: a worker never
  * writes a file that its own sets do not choose.
  */
+import { fromText } from '../base/bytes.ts';
+import { defaultExclude } from '../files/file-set.ts';
+import { pathProblem } from '../files/paths.ts';
+import { patternProblem } from '../files/patterns.ts';
 import { account, count, list, mode, share, text, toggle } from './kinds.ts';
-import { type Resolved, ValueProblem } from './key.ts';
+import { type Key, ValueProblem } from './key.ts';
 import { tables } from './keys.ts';
-
-/**
- * Excluded from every set that does not say `exclude_defaults = false`: leftovers of editors,
- * temporary and lock files, and the two files of a manager that belong to one node alone.
- */
-export const alwaysExcluded = [
-  '**/*~',
-  '**/*.tmp',
-  '**/*.lock',
-  '**/*.swp',
-  '**/ar.conf',
-  '**/ossec.conf',
-] as const;
 
 const patterns = {
   kind: 'patterns',
-  // No negation, no "/" at either end, no "." or ".." on the way: each would select nothing, or
-  // what nobody expects.
+  // 256 patterns of 1024 characters: what the master can tell a worker that joins.
+  itemsMax: 256,
   // deno-lint-ignore no-control-regex
-  pattern: /^(?![!/])(?!(?:.*\/)?\.{1,2}(?:\/|$))(?!.*\/$)[^\u0000]+$/,
-  expected: 'must be patterns relative to the path such as ["**"] or ["*.xml", "lists/**"], ' +
-    'without "!", "." or ".." and without "/" at either end',
+  pattern: /^[^\u0000]{1,1024}$/,
+  expected: 'must be a list of patterns such as ["**"] or ["*.xml", "lists/**"]',
+  problemOf: patternProblem,
 } as const;
 
 /** The keys of a `[[sets]]` table, in the order in which they are shown. */
@@ -43,9 +34,8 @@ export const setKeys = {
   path: text({
     doc: 'Directory of the set relative to the root; "." is the root itself',
     required: 'etc/rules',
-    // deno-lint-ignore no-control-regex
-    pattern: /^[^\u0000]*$/,
-    expected: 'must be a path relative to the root, without ".."',
+    pattern: /^/,
+    expected: 'must be a path relative to the root',
     expand: treePath,
   }),
   include: list({
@@ -63,7 +53,7 @@ export const setKeys = {
   }),
   exclude_defaults: toggle({
     doc: `Leave out ${
-      alwaysExcluded.map((pattern) => `\`${pattern.slice(3)}\``).join(', ')
+      defaultExclude.map((pattern) => `\`${pattern.slice(3)}\``).join(', ')
     } as well`,
     default: true,
   }),
@@ -99,12 +89,6 @@ export const setKeys = {
   }),
 } as const;
 
-/**
- * A file set, resolved. `exclude` is the whole list, with `alwaysExcluded` where that applies;
- * paths and patterns are Unicode text, to be turned into bytes where they meet file names.
- */
-export interface FileSetConfig extends Resolved<typeof setKeys> {}
-
 /** A file set as it stands in the file; keys left out have their defaults. */
 export type FileSetInput =
   & { readonly name: string; readonly path: string }
@@ -134,32 +118,13 @@ export const defaultSets: readonly FileSetInput[] = [
   { name: 'sca', path: 'ruleset/sca', mode: '0660' },
 ];
 
-/** What a set excludes in all, in a canonical order: what always is, then what the set adds. */
-export function wholeExclude(own: readonly string[], excludesDefaults: boolean): string[] {
-  return [...new Set([...(excludesDefaults ? alwaysExcluded : []), ...own])];
-}
-
-/** What a set excludes beyond what always is: the inverse of `wholeExclude`. */
-export function ownExclude(set: Pick<FileSetConfig, 'exclude' | 'excludeDefaults'>): string[] {
-  if (!set.excludeDefaults) return [...set.exclude];
-  const always: ReadonlySet<string> = new Set(alwaysExcluded);
-  return set.exclude.filter((pattern) => !always.has(pattern));
-}
-
-/**
- * The selection rules of a set as canonical text: equal on two nodes exactly if both choose the
- * same files of the same tree. The order of patterns and how often one is given do not count.
- */
-export function setFingerprintText(
-  set: Pick<FileSetConfig, 'path' | 'include' | 'exclude' | 'recursive'>,
-): string {
-  const canonical = (list: readonly string[]): string[] => [...new Set(list)].sort();
-  return JSON.stringify({
-    path: set.path,
-    include: canonical(set.include),
-    exclude: canonical(set.exclude),
-    recursive: set.recursive,
-  });
+/** A set without the keys that say no more than their defaults. */
+export function withoutDefaults(set: FileSetInput): FileSetInput {
+  const keys: Readonly<Record<string, Key>> = setKeys;
+  const values = Object.entries(set).filter(([name, value]) =>
+    JSON.stringify(value) !== JSON.stringify(keys[name]?.default)
+  );
+  return { name: set.name, path: set.path, ...Object.fromEntries(values) };
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -168,7 +133,8 @@ function treePath(path: string): string {
   if (path.startsWith('/')) {
     throw new ValueProblem('must be relative to the root, without a leading "/"');
   }
-  const parts = path.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) throw new ValueProblem('must not contain ".."');
-  return parts.join('/');
+  const normal = path.split('/').filter((part) => part !== '' && part !== '.').join('/');
+  const problem = normal === '' ? undefined : pathProblem(fromText(normal));
+  if (problem !== undefined) throw new ValueProblem(`cannot be: "${normal}" ${problem}`);
+  return normal;
 }

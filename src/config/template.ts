@@ -2,10 +2,18 @@
  * The configuration files that `muster init` and `muster join` write: short, each line of use, and
  * explained by the documentation of its key.
  */
-import { areDefaultSets, keyLine, renderSet } from './effective.ts';
-import { eachKey } from './keys.ts';
+import type { FileSet } from '../files/file-set.ts';
+import type { HashAlgorithm } from '../ports.ts';
+import { keyLine, renderSet } from './effective.ts';
 import type { FileValue } from './key.ts';
-import { defaultSets, type FileSetInput } from './set-keys.ts';
+import { eachKey, tables } from './keys.ts';
+import { defaultSets, type FileSetInput, withoutDefaults } from './set-keys.ts';
+
+/** Which files belong to a set: what a master tells a worker that joins. */
+export type SetRules = Pick<
+  FileSet,
+  'name' | 'path' | 'include' | 'exclude' | 'excludeDefaults' | 'recursive'
+>;
 
 /** What a new master is told. */
 export interface MasterFacts {
@@ -25,11 +33,14 @@ export interface WorkerFacts {
   readonly root: string;
   /** Addresses of the master, `host:port`. */
   readonly master: readonly string[];
+  /** The hash of the master; written down where it is not the default one. */
+  readonly algorithm?: HashAlgorithm;
   /**
-   * The sets of the master; written down where they are not the default ones.
+   * The sets of the master; written down where they are not the default ones. A set that is named
+   * like a default one looks like that one when its files are placed.
    * @default the default sets
    */
-  readonly sets?: readonly FileSetInput[];
+  readonly sets?: readonly SetRules[];
 }
 
 /** The configuration file of a new master. */
@@ -44,10 +55,12 @@ export function masterTemplate(facts: MasterFacts): string {
 
 /** The configuration file of a new worker. */
 export function workerTemplate(facts: WorkerFacts): string {
-  const { sets = defaultSets } = facts;
+  const { algorithm = defaultAlgorithm } = facts;
+  const sets = facts.sets?.map(setInput) ?? defaultSets;
   return compose('worker', 'join', [
     nodeSection(facts, 'worker'),
     section('worker', { master: facts.master }, {}),
+    ...algorithm === defaultAlgorithm ? [] : [section('local_integrity', { algorithm }, {})],
     section('hooks', {}, {
       validate: ['/usr/local/bin/check-tree'],
       reload: ['systemctl', 'reload', 'SERVICE'],
@@ -58,6 +71,8 @@ export function workerTemplate(facts: WorkerFacts): string {
 }
 
 // ---------------------------------------------------------------------------------------------
+
+const defaultAlgorithm = tables.local_integrity.keys.algorithm.default;
 
 type Values = Readonly<Record<string, FileValue>>;
 
@@ -90,6 +105,25 @@ function givenSets(sets: readonly FileSetInput[]): string {
     'The sets of the master. A file that none of these chooses is never written',
   );
   return [note.join('\n'), ...sets.map(renderSet)].join('\n\n');
+}
+
+function setInput(rules: SetRules): FileSetInput {
+  const { name, include, exclude, recursive } = rules;
+  return withoutDefaults({
+    ...defaultSets.find((set) => set.name === name),
+    name,
+    path: rules.path === '' ? '.' : rules.path,
+    include,
+    exclude,
+    exclude_defaults: rules.excludeDefaults,
+    recursive,
+  });
+}
+
+function areDefaultSets(sets: readonly FileSetInput[]): boolean {
+  const canonical = (list: readonly FileSetInput[]): string =>
+    list.map((set) => renderSet(withoutDefaults(set))).sort().join('\n');
+  return canonical(sets) === canonical(defaultSets);
 }
 
 function defaultSetsNote(): string {

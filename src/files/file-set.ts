@@ -10,7 +10,7 @@
 import { type BytePath, type ByteString, fromText, toBytes } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
 import type { HashAlgorithm, Hashing } from '../ports.ts';
-import { isBelow, parentOf, pathProblem } from './paths.ts';
+import { isBelow, parentOf, pathBytesMax, pathProblem } from './paths.ts';
 import { compileDescent, compilePatterns, patternProblem, type PathTest } from './patterns.ts';
 
 /** A part of the managed tree and how it is treated; the configuration resolves to this. */
@@ -85,8 +85,13 @@ export class SetTable {
 
   /** The set that a file belongs to; undefined where it is not managed here. */
   setOf(path: BytePath): FileSet | undefined {
-    if (pathProblem(path) !== undefined) return undefined;
-    for (const rules of this.#rulesWithin(parentOf(path))) {
+    const directory = parentOf(path);
+    const found = this.#rulesWithin(directory);
+    // The directory is known to be sound; of the path there remains what follows it.
+    if (found.length === 0 || path.length > pathBytesMax) return undefined;
+    const name = directory === '' ? path : path.slice(directory.length + 1);
+    if (pathProblem(name) !== undefined) return undefined;
+    for (const rules of found) {
       const inner = innerPath(rules, path);
       if (rules.isIncluded(inner) && !rules.isExcluded(inner)) return rules.set;
     }
@@ -134,9 +139,10 @@ export class SetTable {
   #rulesWithin(directory: BytePath): readonly SetRules[] {
     const known = this.#remembered.get(directory);
     if (known !== undefined) return known;
-    const found = this.#rules.filter((rules) =>
-      rules.path === directory || reaches(rules, directory)
-    );
+    const isSound = directory === '' || pathProblem(directory) === undefined;
+    const found = isSound
+      ? this.#rules.filter((rules) => rules.path === directory || reaches(rules, directory))
+      : [];
     // Paths come from peers as well, who must not make this grow.
     if (this.#rememberedBytes > rememberedBytesMax) {
       this.#remembered.clear();

@@ -58,18 +58,22 @@ export function compilePatterns(patterns: readonly string[]): PathTest {
   for (const text of patterns) {
     const pattern = fromText(text);
     if (pattern === '**') return () => true;
-    // A path that is spelled like the pattern fits it, whatever else the pattern means.
-    paths.add(pattern);
     const suffix = anySuffix.exec(pattern)?.[1];
     const name = anyName.exec(pattern)?.[1];
-    if (suffix !== undefined) suffixes.push(suffix);
-    else if (name !== undefined) names.add(name);
-    else if (!plainPath.test(pattern)) expressions.push(picomatch.makeRe(pattern, options));
+    if (suffix !== undefined) {
+      suffixes.push(suffix);
+    } else if (name !== undefined) {
+      names.add(name);
+    } else {
+      // A path that is spelled like the pattern fits it, whatever else the pattern means.
+      paths.add(pattern);
+      if (!plainPath.test(pattern)) expressions.push(picomatch.makeRe(pattern, options));
+    }
   }
   return (path) =>
-    paths.has(path) ||
     suffixes.some((suffix) => path.endsWith(suffix)) ||
     (names.size > 0 && names.has(nameOf(path))) ||
+    (paths.size > 0 && paths.has(path)) ||
     expressions.some((expression) => expression.test(path));
 }
 
@@ -88,7 +92,7 @@ export function compileDescent(patterns: readonly string[]): PathTest {
 // ---------------------------------------------------------------------------------------------
 
 // Characters without a meaning of their own in picomatch, at any place of a pattern.
-const anySuffix = /^\*\*\/\*([\w.~ \u0080-\u00ff-]+)$/;
+const anySuffix = /^\*\*\/\*([\w.~ \u0080-\u00ff-]*)$/;
 const anyName = /^\*\*\/([\w.~ \u0080-\u00ff-]+)$/;
 const plainPath = /^[\w.~ /\u0080-\u00ff-]+$/;
 /** Parts of a pattern that cannot be looked at apart from those after it. */

@@ -8,6 +8,7 @@
 import type { BytePath, ByteString } from '../base/bytes.ts';
 import type { FileFacts } from '../ports.ts';
 import type { Entry } from './entry.ts';
+import { joinPath, nameOf, parentOf } from './paths.ts';
 
 /** What is known of one managed file. Times are whole milliseconds: not all runtimes give more. */
 export interface FileRecord {
@@ -50,11 +51,17 @@ export function hasSameFacts(record: FileRecord, facts: FileFacts): boolean {
 
 /**
  * Whether a file was read so close to its last change that its times may not tell the next one.
- * Times far ahead of the clock tell well enough: a change would set them to the present.
+ * It was read some time between `fromMs` and `toMs`. Times far ahead of that tell well enough: a
+ * change would set them to the present.
  */
-export function isRacy(facts: FileFacts, checkedMs: number, racyWindowMs: number): boolean {
+export function isRacy(
+  facts: FileFacts,
+  fromMs: number,
+  toMs: number,
+  racyWindowMs: number,
+): boolean {
   const isNear = (timeMs: number): boolean =>
-    Math.abs(checkedMs - Math.floor(timeMs)) <= racyWindowMs;
+    timeMs >= fromMs - racyWindowMs - 1 && timeMs <= toMs + racyWindowMs;
   return isNear(facts.ctimeMs) || isNear(facts.mtimeMs);
 }
 
@@ -141,21 +148,6 @@ export class ScanIndex {
     for (const path of this.#byCheck) if (paths.push(path) >= count) break;
     return paths;
   }
-}
-
-/** The path of a name in a directory; '' is the root. */
-export function joinPath(directory: BytePath, name: ByteString): BytePath {
-  return directory === '' ? name : `${directory}/${name}`;
-}
-
-/** The directory that a path is in. */
-export function parentOf(path: BytePath): BytePath {
-  return path.slice(0, Math.max(0, path.lastIndexOf('/')));
-}
-
-/** The last part of a path. */
-export function nameOf(path: BytePath): ByteString {
-  return path.slice(path.lastIndexOf('/') + 1);
 }
 
 // ---

@@ -3,7 +3,8 @@
  * that of the differing leaves, not of the tables.
  */
 import type { Entry, EntryChange } from './entry.ts';
-import { branchCount, differingBranches, leavesPerBranch, type Manifest } from './manifest.ts';
+import { differingBranches, fanOut } from './digest-tree.ts';
+import type { Manifest } from './manifest.ts';
 
 /** Numbers of the leaves in which two tables differ. */
 export function differingLeaves(before: Manifest, after: Manifest): number[] {
@@ -12,7 +13,7 @@ export function differingLeaves(before: Manifest, after: Manifest): number[] {
   for (const branch of differingBranches(before.branchDigests(), after.branchDigests())) {
     const mine = before.leafDigests(branch);
     for (const leaf of differingBranches(mine, after.leafDigests(branch))) {
-      leaves.push(branch * leavesPerBranch + leaf);
+      leaves.push(branch * fanOut + leaf);
     }
   }
   return leaves;
@@ -41,6 +42,3 @@ export function changesFromLeaves(
   for (const path of old.keys()) changes.push({ path, entry: undefined });
   return changes;
 }
-
-/** How many leaves a table has. */
-export const leafCount = branchCount * leavesPerBranch;

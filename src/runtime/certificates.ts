@@ -14,6 +14,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import type { DetailedPeerCertificate } from 'node:tls';
+import { equalBytes } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
 import { nameInAltNames, nodeIdentity } from '../identity/certificate-names.ts';
 import { checkPeer, isRefusal } from '../identity/checks.ts';
@@ -112,10 +113,12 @@ export function presentedChain(socket: TlsPeer): Uint8Array[] {
   const chain: Uint8Array[] = [];
   let link = socket.getPeerCertificate(true);
   while (link?.raw !== undefined && chain.length < CHAIN_LENGTH_MAX) {
-    chain.push(new Uint8Array(link.raw));
-    const next: DetailedPeerCertificate | undefined = link.issuerCertificate;
-    // A self-signed certificate is its own issuer.
-    link = next === link ? undefined : next;
+    const certificate = new Uint8Array(link.raw);
+    // A self-signed certificate is its own issuer: the same object, or on deno a copy of it.
+    const last = chain.at(-1);
+    if (last !== undefined && equalBytes(last, certificate)) break;
+    chain.push(certificate);
+    link = link.issuerCertificate;
   }
   return chain;
 }

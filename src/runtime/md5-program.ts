@@ -1,44 +1,46 @@
 /**
- * Generates the WebAssembly program behind `md5-lanes.ts`: MD5 over 16 contents side by side.
+ * Generates the WebAssembly program behind `md5-lanes.ts`: MD5 of four contents side by side.
  *
  * Inside one content every step of MD5 waits for the step before it, so a processor that could do
  * several operations at once idles. Across contents nothing waits. A *lane* is one 32-bit quarter
- * of a vector and works on one content; a *chain* is the four lanes of one set of vectors; the
- * steps of several chains are interleaved so that the processor always has something to do.
+ * of every vector and works on one content; an instruction advances all four lanes.
  *
- * The program has no branches but its loop: `run(blocks)` advances every lane by that many blocks
- * of 64 bytes from where its cursor points. Padding, and which lanes matter, is up to the caller.
+ * The program has no branch but its loop: `run(blocks)` advances every lane by that many blocks of
+ * 64 bytes from where its cursor points. Padding, and which lanes matter, is up to the caller.
  */
 import { assembleModule, FunctionBody } from './wasm-assembler.ts';
 
-/** Lanes of a vector. */
-const lanesPerChain = 4;
-/** Chains interleaved. Measured: 2 chains give two thirds of the speed of 4, 5 give no more. */
-const chains = 4;
-
-/** Contents hashed side by side. */
-export const laneCount = chains * lanesPerChain;
+/**
+ * Contents hashed side by side. Measured: two, three or four interleaved sets of vectors are 10 to
+ * 20 % slower than one in JavaScriptCore, which runs out of registers and spills.
+ */
+export const laneCount = 4;
 /** Bytes that MD5 takes in at a time. */
 export const blockBytes = 64;
 
-const vectorBytes = 16;
+const wordBytes = 4;
+const vectorBytes = laneCount * wordBytes;
 
-/** Where in memory the program keeps what. All of it fits into the first page of 64 KiB. */
+/** Where in memory the program keeps what: all in the first page of 64 KiB. */
 export const layout = {
-  /** The state: for each chain the words a, b, c, d, each as a vector of its four lanes. */
+  /** The state: the words a, b, c, d, each as a vector of all lanes. */
   state: 0,
   /** For each lane the address of its next block. */
-  cursors: 512,
-  /** For each chain the 16 words of the present block, transposed into vectors. */
-  words: 1024,
+  cursors: 64,
+  /** The 16 words of the present block, each as a vector of all lanes. */
+  words: 128,
   /** The first address that is free for contents. */
   contents: 65536,
 } as const;
 
 /** Address of one state word (0 to 3 for a to d) of one lane. */
 export function stateAddress(lane: number, word: number): number {
-  const chain = Math.floor(lane / lanesPerChain);
-  return layout.state + (chain * 4 + word) * vectorBytes + (lane % lanesPerChain) * 4;
+  return layout.state + word * vectorBytes + lane * wordBytes;
+}
+
+/** Address of the cursor of a lane. */
+export function cursorAddress(lane: number): number {
+  return layout.cursors + lane * wordBytes;
 }
 
 /** The additive constants of RFC 1321: the sines of 1 to 64. */
@@ -55,135 +57,125 @@ const wordOrders = [
   (step: number) => (7 * step) % 16,
 ] as const;
 
-/** The locals of the program by their number. */
-const locals = (() => {
-  let next = 0;
-  const take = () => next++;
-  const takeMany = (count: number) => Array.from({ length: count }, take);
-  const blocks = take();
-  const cursors = takeMany(laneCount);
-  const states = Array.from({ length: chains }, () => takeMany(4));
-  const rows = takeMany(4);
-  const pairs = takeMany(4);
-  const counts = { i32: cursors.length, v128: next - 1 - cursors.length };
-  return { blocks, cursors, states, rows, pairs, counts };
-})();
+/** The locals of the program by their number: the parameter, the i32 ones, the vectors. */
+const blocksLeft = 0;
+const cursors = [1, 2, 3, 4] as const;
+const state = [5, 6, 7, 8] as const;
+const rows = [9, 10, 11, 12] as const;
+const pairs = [13, 14, 15, 16] as const;
+const scratch = 17;
+const localCounts = { i32: 4, v128: 13 };
 
 /** The bytes of the module; see `assembleModule` for what it imports and exports. */
 export function md5Program(): Uint8Array<ArrayBuffer> {
   const body = new FunctionBody();
-  for (const [lane, cursor] of locals.cursors.entries()) {
+  for (const [lane, cursor] of cursors.entries()) {
     body.i32Const(0);
-    body.i32Load(layout.cursors + lane * 4);
+    body.i32Load(cursorAddress(lane));
     body.localSet(cursor);
   }
   body.loop();
-  for (let chain = 0; chain < chains; chain++) {
-    loadState(body, chain);
-    transposeBlock(body, chain);
-  }
-  for (let step = 0; step < 64; step++) {
-    for (let chain = 0; chain < chains; chain++) emitStep(body, chain, step);
-  }
-  for (let chain = 0; chain < chains; chain++) addToState(body, chain);
-  for (const cursor of locals.cursors) {
+  loadState(body);
+  transposeBlock(body);
+  for (let step = 0; step < 64; step++) emitStep(body, step);
+  addToState(body);
+  for (const cursor of cursors) {
     body.localGet(cursor);
     body.i32Const(blockBytes);
     body.i32Add();
     body.localSet(cursor);
   }
-  body.localGet(locals.blocks);
+  body.localGet(blocksLeft);
   body.i32Const(1);
   body.i32Sub();
-  body.localTee(locals.blocks);
+  body.localTee(blocksLeft);
   body.brIf(0);
   body.end();
-  for (const [lane, cursor] of locals.cursors.entries()) {
+  for (const [lane, cursor] of cursors.entries()) {
     body.i32Const(0);
     body.localGet(cursor);
-    body.i32Store(layout.cursors + lane * 4);
+    body.i32Store(cursorAddress(lane));
   }
   body.end();
-  return assembleModule(body, locals.counts);
+  return assembleModule(body, localCounts);
 }
 
-function loadState(body: FunctionBody, chain: number): void {
-  for (const [word, state] of locals.states[chain]!.entries()) {
+function loadState(body: FunctionBody): void {
+  for (const [word, local] of state.entries()) {
     body.i32Const(0);
-    body.v128Load(stateAddress(chain * lanesPerChain, word));
-    body.localSet(state);
+    body.v128Load(stateAddress(0, word));
+    body.localSet(local);
   }
 }
 
-function addToState(body: FunctionBody, chain: number): void {
-  for (const [word, state] of locals.states[chain]!.entries()) {
-    const address = stateAddress(chain * lanesPerChain, word);
+function addToState(body: FunctionBody): void {
+  for (const [word, local] of state.entries()) {
     body.i32Const(0);
-    body.localGet(state);
+    body.localGet(local);
     body.i32Const(0);
-    body.v128Load(address);
+    body.v128Load(stateAddress(0, word));
     body.i32x4Add();
-    body.v128Store(address);
+    body.v128Store(stateAddress(0, word));
   }
 }
 
 /**
- * Turns the blocks of four lanes, one below the other, into 16 vectors with the same word of each:
- * a 4 by 4 transposition for each quarter of the block. The vectors go to memory, from where each
- * step reads its own: there are more of them than registers, and one engine spills badly.
+ * Turns the blocks of the lanes, one below the other, into 16 vectors with the same word of each:
+ * a transposition of 4 by 4 words for each quarter of the block. The vectors go to memory, from
+ * where each step reads its own: there are more of them than registers, and kept in locals they
+ * were spilled so badly that the program took more than twice as long.
  */
-function transposeBlock(body: FunctionBody, chain: number): void {
-  const { rows, pairs, cursors } = locals;
-  const shuffle = (
-    left: number,
-    right: number,
-    words: readonly [number, number, number, number],
-  ) => {
-    body.localGet(left);
-    body.localGet(right);
-    body.i32x4Shuffle(...words);
-  };
+function transposeBlock(body: FunctionBody): void {
   for (let quarter = 0; quarter < 4; quarter++) {
-    for (let lane = 0; lane < lanesPerChain; lane++) {
-      body.localGet(cursors[chain * lanesPerChain + lane]!);
+    for (const [lane, row] of rows.entries()) {
+      body.localGet(cursors[lane]!);
       body.v128Load(quarter * vectorBytes);
-      body.localSet(rows[lane]!);
+      body.localSet(row);
     }
-    for (const half of [0, 1]) {
-      shuffle(rows[0]!, rows[1]!, half === 0 ? [0, 4, 1, 5] : [2, 6, 3, 7]);
-      body.localSet(pairs[half * 2]!);
-      shuffle(rows[2]!, rows[3]!, half === 0 ? [0, 4, 1, 5] : [2, 6, 3, 7]);
-      body.localSet(pairs[half * 2 + 1]!);
-    }
-    for (let word = 0; word < 4; word++) {
-      const half = word >> 1;
+    shuffle(body, rows[0], rows[1], [0, 4, 1, 5], pairs[0]);
+    shuffle(body, rows[2], rows[3], [0, 4, 1, 5], pairs[1]);
+    shuffle(body, rows[0], rows[1], [2, 6, 3, 7], pairs[2]);
+    shuffle(body, rows[2], rows[3], [2, 6, 3, 7], pairs[3]);
+    shuffle(body, pairs[0], pairs[1], [0, 1, 4, 5], rows[0]);
+    shuffle(body, pairs[0], pairs[1], [2, 3, 6, 7], rows[1]);
+    shuffle(body, pairs[2], pairs[3], [0, 1, 4, 5], rows[2]);
+    shuffle(body, pairs[2], pairs[3], [2, 3, 6, 7], rows[3]);
+    for (const [word, row] of rows.entries()) {
       body.i32Const(0);
-      shuffle(
-        pairs[half * 2]!,
-        pairs[half * 2 + 1]!,
-        word % 2 === 0 ? [0, 1, 4, 5] : [2, 3, 6, 7],
-      );
-      body.v128Store(wordAddress(chain, quarter * 4 + word));
+      body.localGet(row);
+      body.v128Store(wordAddress(quarter * 4 + word));
     }
   }
 }
 
-function wordAddress(chain: number, word: number): number {
-  return layout.words + (chain * 16 + word) * vectorBytes;
+function shuffle(
+  body: FunctionBody,
+  left: number,
+  right: number,
+  words: readonly [number, number, number, number],
+  target: number,
+): void {
+  body.localGet(left);
+  body.localGet(right);
+  body.i32x4Shuffle(...words);
+  body.localSet(target);
+}
+
+function wordAddress(word: number): number {
+  return layout.words + word * vectorBytes;
 }
 
 /** One of the 64 steps: a = b + rotate(a + mix(b, c, d) + word + sine). */
-function emitStep(body: FunctionBody, chain: number, step: number): void {
+function emitStep(body: FunctionBody, step: number): void {
   const round = step >> 4;
   // The four words change places at every step: instead of moving them, they change names.
-  const name = (position: number) => locals.states[chain]![(position + 64 - step) % 4]!;
+  const name = (position: number) => state[(position + 64 - step) % 4]!;
   const [a, b, c, d] = [name(0), name(1), name(2), name(3)];
-  const scratch = locals.rows[chain % 4]!;
   const rotation = rotations[round]![step % 4]!;
 
   body.localGet(a);
   body.i32Const(0);
-  body.v128Load(wordAddress(chain, wordOrders[round]!(step % 16)));
+  body.v128Load(wordAddress(wordOrders[round]!(step % 16)));
   body.i32x4Add();
   body.i32x4Const(sines[step]!);
   body.i32x4Add();
@@ -201,7 +193,7 @@ function emitStep(body: FunctionBody, chain: number, step: number): void {
   body.localSet(a);
 }
 
-/** The mixing function of a round, as RFC 1321 calls them F, G, H and I. */
+/** The mixing function of a round: F, G, H and I of RFC 1321. */
 function emitMix(body: FunctionBody, round: number, b: number, c: number, d: number): void {
   const select = (ones: number, zeros: number, mask: number) => {
     body.localGet(ones);

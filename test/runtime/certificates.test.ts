@@ -58,9 +58,13 @@ function der(pem: string): Uint8Array {
   return new Uint8Array(new X509Certificate(pem).raw);
 }
 
+function caOf({ certificatePem: pem }: KeyedCertificate): X509Certificate {
+  return new X509Certificate(pem);
+}
+
 function purposes(pem: string): string[] {
   const extension = new x509.X509Certificate(pem).getExtension(x509.ExtendedKeyUsageExtension);
-  return (extension?.usages ?? []).map(String);
+  return Array.from(extension?.usages ?? [], String);
 }
 
 function isAuthenticationError(pattern: RegExp): (error: unknown) => boolean {
@@ -224,6 +228,14 @@ test('isIssuedBy() believes a signature and not a name', async () => {
   assert.equal(isIssuedBy(stranger.certificatePem, authority.certificatePem), false);
   const facts = readCertificate(stranger.certificatePem, authority.certificatePem);
   assert.equal(facts.issuerFingerprint, undefined);
+  // Issuer's name and key identifier are right, the signature is somebody else's.
+  const forged = await forgeMaster(authority.certificatePem, twin.keyPem);
+  assert.equal(new X509Certificate(forged).checkIssued(caOf(authority)), true);
+  assert.equal(isIssuedBy(forged, authority.certificatePem), false);
+  // A worker signs with its own key, and the signature is right.
+  const byWorker = await forgeMaster(worker.certificatePem, worker.keyPem);
+  assert.equal(new X509Certificate(byWorker).verify(caOf(worker).publicKey), true);
+  assert.equal(isIssuedBy(byWorker, worker.certificatePem), false);
   // Neither is an authority a node, nor a node an authority.
   assert.equal(isIssuedBy(authority.certificatePem, authority.certificatePem), false);
   assert.equal(isIssuedBy(worker.certificatePem, worker.certificatePem), false);
@@ -283,7 +295,8 @@ test('verifyPresentedChain() refuses everybody else', async () => {
   const expected = { authorityFingerprint, cluster: 'office' };
   const twin = await createAuthority({ cluster: 'office', nowMs: NOW_MS });
   const impostor = await selfIssueMaster({ authority: twin, node: 'm1', nowMs: NOW_MS });
-  const forged = await forgeMaster();
+  const byWorker = await forgeMaster(worker.certificatePem, worker.keyPem);
+  const byStranger = await forgeMaster(authority.certificatePem, createNodeKey());
   const ca = authority.certificatePem;
   const cases: [string, string[], string][] = [
     ['nothing', [], 'noCertificate'],
@@ -293,7 +306,8 @@ test('verifyPresentedChain() refuses everybody else', async () => {
     ['another authority', [impostor.certificatePem, twin.certificatePem], 'unknownAuthority'],
     ["another authority's leaf beside ours", [impostor.certificatePem, ca], 'unknownAuthority'],
     ['a worker', [worker.certificatePem, ca], 'wrongRole'],
-    ['one signed by a worker', [forged, worker.certificatePem, ca], 'unknownAuthority'],
+    ['one signed by a worker', [byWorker, worker.certificatePem, ca], 'unknownAuthority'],
+    ['one that only names our authority', [byStranger, ca], 'unknownAuthority'],
   ];
   for (const [what, chain, kind] of cases) {
     assert.equal(verifyPresentedChain(chain.map(der), expected, NOW_MS).kind, kind, what);
@@ -305,15 +319,17 @@ test('verifyPresentedChain() refuses everybody else', async () => {
   assert.equal(verifyPresentedChain(good, lab, NOW_MS).kind, 'wrongCluster');
 });
 
-/** What a worker could make with its own key: a certificate that calls its holder a master. */
-async function forgeMaster(): Promise<string> {
+/** What anyone can make with some key: a master's certificate that names an issuer of choice. */
+async function forgeMaster(issuerPem: string, signerKeyPem: string): Promise<string> {
   const { subtle } = webcrypto;
-  const pkcs8 = createPrivateKey(worker.keyPem).export({ type: 'pkcs8', format: 'der' });
+  const issuer = new x509.X509Certificate(issuerPem);
+  const pkcs8 = createPrivateKey(signerKeyPem).export({ type: 'pkcs8', format: 'der' });
   const signingKey = await subtle.importKey('pkcs8', pkcs8, P256, false, ['sign']);
   const keys = await subtle.generateKey(P256, true, ['sign', 'verify']);
+  const crypto = webcrypto as unknown as Crypto;
   const forged = await x509.X509CertificateGenerator.create({
     subject: 'CN=m1,O=office,OU=master',
-    issuer: new x509.X509Certificate(worker.certificatePem).subject,
+    issuer: issuer.subjectName,
     notBefore: new Date(NOW_MS - DAY_MS),
     notAfter: new Date(NOW_MS + DAY_MS),
     signingAlgorithm: P256,
@@ -323,8 +339,9 @@ async function forgeMaster(): Promise<string> {
       new x509.SubjectAlternativeNameExtension([
         { type: 'url', value: 'muster://office/master/m1' },
       ]),
+      await x509.AuthorityKeyIdentifierExtension.create(issuer.publicKey, false, crypto),
     ],
-  }, webcrypto as unknown as Crypto);
+  }, crypto);
   return forged.toString('pem');
 }
 

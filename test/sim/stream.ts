@@ -30,9 +30,12 @@ export class SimStream implements Stream, PipeEnd {
   readonly #handle: Handle;
   readonly #forgetLife: () => void;
   #outgoing: Pipe | undefined;
+  #incoming: Pipe | undefined;
+  /** Taken by the reader here, and the peer does not know yet. */
+  #unreportedBytes = 0;
   /** Written and not yet taken by the reader at the other end. */
   #outstandingBytes = 0;
-  #writers: { readonly bytesCount: number; readonly done: Deferred<void> }[] = [];
+  #writers: Deferred<void>[] = [];
   #chunks: Uint8Array[] = [];
   #reader: Deferred<Taken> | undefined;
   #isRead = false;
@@ -52,9 +55,10 @@ export class SimStream implements Stream, PipeEnd {
     this.readable = { [Symbol.asyncIterator]: () => this.#iterate() };
   }
 
-  /** Joins the end to the pipe that leads away from it. */
-  connect(outgoing: Pipe): void {
+  /** Joins the end to its pipes. */
+  connect(outgoing: Pipe, incoming: Pipe): void {
     this.#outgoing = outgoing;
+    this.#incoming = incoming;
   }
 
   /** Written here and not yet taken by the peer: what a missing back-pressure lets grow. */
@@ -67,6 +71,11 @@ export class SimStream implements Stream, PipeEnd {
     return !this.#life.isAlive || this.#error !== undefined;
   }
 
+  /** Nothing more will come or go. */
+  get isOver(): boolean {
+    return this.isGone || (this.#isClosed && this.#hasEnded);
+  }
+
   write(bytes: Uint8Array): Promise<void> {
     if (!this.#life.isAlive) return new Promise(() => {});
     if (this.#error !== undefined) return Promise.reject(this.#error);
@@ -75,9 +84,9 @@ export class SimStream implements Stream, PipeEnd {
     this.#outstandingBytes += bytes.length;
     outgoing.sendBytes(bytes.slice());
     if (this.#outstandingBytes <= outgoing.link.profile.windowBytes) return Promise.resolve();
-    const writer = { bytesCount: bytes.length, done: deferred<void>() };
+    const writer = deferred<void>();
     this.#writers.push(writer);
-    return writer.done.promise;
+    return writer.promise;
   }
 
   close(): void {
@@ -108,13 +117,14 @@ export class SimStream implements Stream, PipeEnd {
     this.#outstandingBytes -= bytesCount;
     const windowBytes = this.#outgoing!.link.profile.windowBytes;
     while (this.#writers.length > 0 && this.#outstandingBytes <= windowBytes) {
-      this.#writers.shift()!.done.resolve();
+      this.#writers.shift()!.resolve();
     }
   }
 
   receiveEnd(): void {
     this.#hasEnded = true;
     this.#wakeReader();
+    if (this.#isClosed) this.#release();
   }
 
   lose(error: Error): void {
@@ -122,11 +132,7 @@ export class SimStream implements Stream, PipeEnd {
     this.#error = error;
     // The system may have thrown away what it had received and nobody had read.
     if (this.#outgoing!.link.chance(0.5)) this.#chunks = [];
-    for (const writer of this.#writers.splice(0)) {
-      // Who does not await a write learns of the loss from the reader.
-      writer.done.promise.catch(() => {});
-      writer.done.reject(error);
-    }
+    for (const writer of this.#writers.splice(0)) writer.reject(error);
     this.#wakeReader();
     this.#release();
   }
@@ -176,7 +182,11 @@ export class SimStream implements Stream, PipeEnd {
   #take(): Uint8Array {
     const joinsAll = this.#chunks.length > 1 && this.#outgoing!.link.joins();
     const taken = concatBytes(this.#chunks.splice(0, joinsAll ? this.#chunks.length : 1));
-    if (!this.isGone) this.#outgoing!.send({ kind: 'room', bytesCount: taken.length });
+    this.#unreportedBytes += taken.length;
+    if (this.#unreportedBytes * 8 >= this.#incoming!.link.profile.windowBytes && !this.isGone) {
+      this.#outgoing!.send({ kind: 'room', bytesCount: this.#unreportedBytes });
+      this.#unreportedBytes = 0;
+    }
     return taken;
   }
 
@@ -189,7 +199,7 @@ export class SimStream implements Stream, PipeEnd {
 
   #release(): void {
     this.#life.close(this.#handle);
-    if (this.#error !== undefined) this.#forgetLife();
+    if (this.isOver) this.#forgetLife();
   }
 
   #failure(why: string): ClusterError {

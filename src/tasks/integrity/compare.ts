@@ -19,15 +19,16 @@ import type { Entry, EntryChange } from '../../files/entry.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import { type Generation, packDelta, readDelta } from '../../files/generation.ts';
 import {
-  branchCount,
   differingBranches,
-  leavesPerBranch,
+  fanOut,
   leafOf,
-  type Manifest,
-  readRows,
-} from '../../files/manifest.ts';
+  leavesCount,
+  packLeaves,
+  readLeaves,
+} from '../../files/digest-tree.ts';
+import { type Manifest, readRows } from '../../files/manifest.ts';
 import type { Publication } from '../../files/publication.ts';
-import { changesFromLeaves, leafCount } from '../../files/table-difference.ts';
+import { changesFromLeaves } from '../../files/table-difference.ts';
 import type { Clock, HashAlgorithm } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
@@ -157,13 +158,11 @@ async function narrowDown(
 ): Promise<EntryChange[]> {
   const mine = local.manifest(set);
   const leaves = mine.count === 0
-    ? Array.from({ length: leafCount }, (_, leaf) => leaf)
+    ? Array.from({ length: leavesCount }, (_, leaf) => leaf)
     : await differingLeavesWith(session, mine, { generation, set }, signal);
-  const bits = new Uint8Array(leafCount / 8);
-  for (const leaf of leaves) bits[leaf >> 3]! |= 1 << (leaf & 7);
   const { data, reply } = session.requestBulk(
     'integrity.rows',
-    { generation, set, leaves: bits },
+    { generation, set, leaves: packLeaves(leaves) },
     { signal },
   );
   const wanted = groupByLeaf(readRows(await gather(data, rowsBytesMax), local.algorithm));
@@ -183,7 +182,7 @@ async function differingLeavesWith(
 ): Promise<number[]> {
   const ask = async (branches: readonly number[]) => {
     const reply = await session.request('integrity.digests', { ...about, branches }, { signal });
-    const expected = (branches.length === 0 ? branchCount : branches.length * leavesPerBranch) *
+    const expected = (branches.length === 0 ? fanOut : branches.length * fanOut) *
       digestBytes;
     if (reply.digests.length !== expected) {
       throw new ProtocolError('malformed', `${reply.digests.length} bytes of digests`);
@@ -193,11 +192,11 @@ async function differingLeavesWith(
   const branches = differingBranches(mine.branchDigests(), await ask([]));
   if (branches.length === 0) return [];
   const digests = await ask(branches);
-  const bytesEach = leavesPerBranch * digestBytes;
+  const bytesEach = fanOut * digestBytes;
   return branches.flatMap((branch, i) => {
     const theirs = digests.subarray(i * bytesEach, (i + 1) * bytesEach);
     return differingBranches(mine.leafDigests(branch), theirs)
-      .map((leaf) => branch * leavesPerBranch + leaf);
+      .map((leaf) => branch * fanOut + leaf);
   });
 }
 
@@ -255,19 +254,16 @@ export function compareHandlers(
     'integrity.digests': (request) => {
       const manifest = manifestOf(publication, request.generation, request.set);
       if (request.branches.length === 0) return { digests: manifest.branchDigests() };
-      const digests = new Uint8Array(request.branches.length * leavesPerBranch * digestBytes);
+      const digests = new Uint8Array(request.branches.length * fanOut * digestBytes);
       request.branches.forEach((branch, i) => {
-        digests.set(manifest.leafDigests(branch), i * leavesPerBranch * digestBytes);
+        digests.set(manifest.leafDigests(branch), i * fanOut * digestBytes);
       });
       return { digests };
     },
     'integrity.rows': async (request, context) => {
-      if (request.leaves.length !== leafCount / 8) {
-        throw new ProtocolError('malformed', 'The leaves asked for are not one bit each');
-      }
       // The table is immutable: what is published meanwhile does not disturb this answer.
       const manifest = manifestOf(publication, request.generation, request.set);
-      for await (const rows of inLargeChunks(ports.clock, manifest, request.leaves)) {
+      for await (const rows of inLargeChunks(ports.clock, manifest, readLeaves(request.leaves))) {
         await context.send(rows);
       }
       return {};
@@ -320,13 +316,12 @@ function manifestOf(publication: Publication, number: number, set: string): Mani
 async function* inLargeChunks(
   clock: Clock,
   manifest: Manifest,
-  bits: Uint8Array,
+  leaves: readonly number[],
 ): AsyncGenerator<Uint8Array> {
   const chunkBytes = 128 * 1024;
   let parts: Uint8Array[] = [];
   let length = 0;
-  for (let leaf = 0; leaf < leafCount; leaf++) {
-    if ((bits[leaf >> 3]! & (1 << (leaf & 7))) === 0) continue;
+  for (const leaf of leaves) {
     const rows = manifest.leafRows(leaf);
     parts.push(rows);
     length += rows.length;

@@ -1,0 +1,276 @@
+/**
+ * One pass over the tree, or over a part of it: lists directories, merges what it finds into the
+ * index, has read what is new or may have changed.
+ *
+ * What cannot be looked at is never taken for deleted: its entries stay and a problem tells why. The
+ * index is true after every step, so a pass can be stopped anywhere.
+ */
+import { throwIfAborted } from '../base/async.ts';
+import { type BytePath, type ByteString, displayPath, fromText } from '../base/bytes.ts';
+import { codeOf, describeError } from '../base/errors.ts';
+import type { DirectoryItem, DirectoryListing } from '../ports.ts';
+import type { SetTable } from './file-set.ts';
+import { isBelow, joinPath, nameOf, parentOf, pathProblem, temporaryPrefix } from './paths.ts';
+import { type FileRecord, hasSameFacts } from './scan-index.ts';
+import { type ReadingContext, type ScanProblem, ScanReading } from './scan-reading.ts';
+
+/** How far a scan has come. */
+export interface ScanProgress {
+  readonly directoriesCount: number;
+  readonly filesCount: number;
+  readonly hashedCount: number;
+  readonly hashedBytes: number;
+}
+
+/** What a pass works with. */
+export interface PassContext extends ReadingContext {
+  readonly sets: SetTable;
+  /** Whether a file that looks as it did is taken to have the content that it had. */
+  readonly isTrusting: boolean;
+  readonly onProgress: ((progress: ScanProgress) => void) | undefined;
+}
+
+/** Names merged between two breaths. */
+const mergeCount = 500;
+
+/** One pass over the tree. */
+export class ScanPass {
+  /** Directories that could not be listed. */
+  readonly unlisted = new Set<BytePath>();
+  readonly #context: PassContext;
+  readonly #reading: ScanReading;
+  #directoriesCount = 0;
+  #filesCount = 0;
+
+  constructor(context: PassContext) {
+    this.#context = context;
+    this.#reading = new ScanReading(context);
+  }
+
+  get problems(): readonly ScanProblem[] {
+    return this.#reading.problems;
+  }
+
+  /** How far the pass has come. */
+  get progress(): ScanProgress {
+    return {
+      directoriesCount: this.#directoriesCount,
+      filesCount: this.#filesCount,
+      hashedCount: this.#reading.hashedCount,
+      hashedBytes: this.#reading.hashedBytes,
+    };
+  }
+
+  /** Looks at all sets. */
+  async lookAtAll(): Promise<void> {
+    for (const root of this.#context.sets.roots) await this.#walk(root, 'all');
+    await this.#reading.readAll();
+  }
+
+  /** Looks at the directories of these paths, and below those that are new there. */
+  async lookAt(paths: ReadonlySet<BytePath>): Promise<void> {
+    const { index, sets } = this.#context;
+    const roots = sets.roots.filter((root) =>
+      [...paths].some((path) => root === path || isBelow(root, path))
+    );
+    for (const root of roots) await this.#walk(root, 'all');
+    const directories = new Set([...paths].map((path) => this.#nearestKnown(path)));
+    for (const directory of [...directories]) {
+      if (directory !== undefined && !roots.some((root) => isWithin(directory, root))) {
+        await this.#walk(directory, 'new');
+      }
+    }
+    // The listing of the directory above a hinted directory does not tell what is in that one.
+    for (const path of paths) {
+      const isSeen = directories.has(path) || roots.some((root) => isWithin(path, root));
+      if (!isSeen && index.hasDirectory(path)) await this.#walk(path, 'new');
+    }
+    await this.#reading.readAll();
+  }
+
+  /** Reads files again, whatever their facts say. */
+  async readAgain(paths: readonly BytePath[]): Promise<void> {
+    for (const path of paths) {
+      this.#reading.add(path, this.#context.index.get(path)?.entry.size ?? 0);
+      await this.#reading.readIfFull();
+    }
+    await this.#reading.readAll();
+  }
+
+  // --- walking -------------------------------------------------------------------------------
+
+  async #walk(top: BytePath, into: 'all' | 'new'): Promise<void> {
+    const { clock, index, signal, onProgress } = this.#context;
+    const waiting = [top];
+    for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
+      throwIfAborted(signal);
+      const listing = await this.#list(directory);
+      if (listing !== undefined) {
+        for (const found of await this.#merge(directory, listing)) {
+          if (into === 'all' || !index.hasDirectory(found)) waiting.push(found);
+        }
+      }
+      onProgress?.(this.progress);
+      await clock.breathe();
+    }
+  }
+
+  /** The closest known directory above a path, or the root of a set; undefined outside of all. */
+  #nearestKnown(path: BytePath): BytePath | undefined {
+    const { index, sets } = this.#context;
+    for (let directory = path; directory !== '';) {
+      directory = parentOf(directory);
+      if (sets.roots.includes(directory)) return directory;
+      if (!index.hasDirectory(directory)) continue;
+      // The index also knows what is above the roots.
+      return sets.roots.some((root) => isBelow(directory, root)) ? directory : undefined;
+    }
+    return undefined;
+  }
+
+  async #list(directory: BytePath): Promise<DirectoryListing | undefined> {
+    try {
+      const listing = await this.#context.tree.list(directory);
+      this.#directoriesCount++;
+      return listing;
+    } catch (error) {
+      const code = codeOf(error);
+      if (code === 'permission' || code === 'io') {
+        this.#problem(directory, 'unreadable', describeError(error));
+        this.unlisted.add(directory);
+      } else if (code !== 'notFound') {
+        throw error;
+      } else if (await this.#isGone(directory)) {
+        await this.#forgetTree(directory);
+      } else {
+        this.unlisted.add(directory);
+      }
+      return undefined;
+    }
+  }
+
+  /**
+   * Whether a directory that was not found is gone. Not so where something else stands at the root
+   * of a set or above it: a link there is no reason to take all files for deleted.
+   */
+  async #isGone(directory: BytePath): Promise<boolean> {
+    if (!this.#context.sets.roots.includes(directory)) return true;
+    for (let end = 0; end >= 0;) {
+      end = directory.indexOf('/', end + 1);
+      const path = end < 0 ? directory : directory.slice(0, end);
+      try {
+        const facts = await this.#context.tree.facts(path);
+        if (facts === undefined) return true;
+        if (facts.kind === 'directory') continue;
+        const kind = facts.kind === 'symlink' ? 'symlink' : 'special';
+        this.#problem(path, kind, `${kindNames[facts.kind]} stands where a directory should be`);
+      } catch (error) {
+        if (codeOf(error) === 'notFound') return true;
+        this.#problem(path, 'unreadable', describeError(error));
+      }
+      return false;
+    }
+    this.#problem(directory, 'unreadable', 'appeared or vanished while it was looked at');
+    return false;
+  }
+
+  // --- merging -------------------------------------------------------------------------------
+
+  /** Takes up a listing; gives the directories in it that lead to managed files. */
+  async #merge(directory: BytePath, listing: DirectoryListing): Promise<BytePath[]> {
+    const { index, sets, clock } = this.#context;
+    const files = index.filesIn(directory);
+    const found: BytePath[] = [];
+    const present = new Set<ByteString>();
+    for (const [at, item] of listing.items.entries()) {
+      if (at % mergeCount === mergeCount - 1) await clock.breathe();
+      const path = joinPath(directory, item.name);
+      const record = files.get(item.name);
+      if (item.kind === 'file' && (record !== undefined || this.#isManaged(path))) {
+        present.add(item.name);
+        this.#lookAtFile(path, record, item);
+        await this.#reading.readIfFull();
+      } else if (item.kind === 'directory' && sets.isOnTheWay(path)) {
+        present.add(item.name);
+        found.push(path);
+      } else if (item.kind === 'symlink' || item.kind === 'other') {
+        this.#refuse(path, item.kind);
+      }
+    }
+    for (const item of listing.unreadable) {
+      const path = joinPath(directory, fromText(item.shownName));
+      this.#problem(path, 'unreadable', item.reason);
+    }
+    await this.#forgetAbsent(directory, present, listing);
+    index.addDirectory(directory);
+    return found;
+  }
+
+  /** Forgets what was known in a directory and is not there any more. */
+  async #forgetAbsent(
+    directory: BytePath,
+    present: ReadonlySet<ByteString>,
+    listing: DirectoryListing,
+  ): Promise<void> {
+    const { index, clock, note } = this.#context;
+    const unreadable = new Set(listing.unreadable.map((item) => item.shownName));
+    const isAbsent = (name: ByteString): boolean =>
+      !present.has(name) && !(unreadable.size > 0 && unreadable.has(displayPath(name)));
+    let lookedAtCount = 0;
+    for (const name of index.filesIn(directory).keys()) {
+      if (++lookedAtCount % mergeCount === 0) await clock.breathe();
+      if (isAbsent(name)) note(joinPath(directory, name), undefined);
+    }
+    for (const name of [...index.directoriesIn(directory)]) {
+      if (isAbsent(name)) await this.#forgetTree(joinPath(directory, name));
+    }
+  }
+
+  #isManaged(path: BytePath): boolean {
+    if (this.#context.sets.setOf(path) !== undefined) return true;
+    const problem = pathProblem(path);
+    if (problem !== undefined && !nameOf(path).startsWith(temporaryPrefix)) {
+      this.#problem(path, 'name', `the path ${problem}`);
+    }
+    return false;
+  }
+
+  #refuse(path: BytePath, kind: 'symlink' | 'other'): void {
+    const { sets } = this.#context;
+    if (sets.setOf(path) === undefined && !sets.isOnTheWay(path)) return;
+    if (kind === 'symlink') this.#problem(path, 'symlink', 'symbolic links are not followed');
+    else this.#problem(path, 'special', 'it is neither a file nor a directory');
+  }
+
+  #lookAtFile(path: BytePath, record: FileRecord | undefined, item: DirectoryItem): void {
+    this.#filesCount++;
+    const isKnown = this.#context.isTrusting && record?.isSettled === true &&
+      hasSameFacts(record, item);
+    if (!isKnown) this.#reading.add(path, item.size);
+  }
+
+  async #forgetTree(top: BytePath): Promise<void> {
+    const { index, clock, note } = this.#context;
+    for (const directory of index.subtree(top)) {
+      for (const name of index.filesIn(directory).keys()) note(joinPath(directory, name), undefined);
+      index.deleteDirectory(directory);
+      await clock.breathe();
+    }
+  }
+
+  #problem(path: BytePath, kind: ScanProblem['kind'], reason: string): void {
+    this.#reading.problems.push({ path, kind, reason });
+  }
+}
+
+// ---
+
+const kindNames = {
+  file: 'a file',
+  symlink: 'a symbolic link',
+  other: 'a special file',
+} as const;
+
+function isWithin(path: BytePath, root: BytePath): boolean {
+  return path === root || isBelow(path, root);
+}

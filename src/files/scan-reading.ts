@@ -1,0 +1,116 @@
+/**
+ * Reading files for a scan: in batches, each outcome taken up as it comes.
+ *
+ * A file that cannot be read, or is being written to, keeps what was known of it and is marked to
+ * be looked at again.
+ */
+import { throwIfAborted } from '../base/async.ts';
+import { type BytePath, displayPath } from '../base/bytes.ts';
+import type { Clock, HashAlgorithm, HashOutcome, Logger, TreeReader } from '../ports.ts';
+import { type FileRecord, hasSameFacts, isRacy, makeRecord, type ScanIndex } from './scan-index.ts';
+
+/** Something that a scan could not take into account. */
+export interface ScanProblem {
+  readonly path: BytePath;
+  readonly reason: string;
+  /**
+   * `symlink`, `special`: not a regular file; not managed. `unreadable`: what was known of it
+   * stays. `changed`: was written to while it was read; looked at again in the next scan.
+   * `name`: a name that cannot be managed.
+   */
+  readonly kind: 'symlink' | 'unreadable' | 'changed' | 'special' | 'name';
+}
+
+/** What reading works with. */
+export interface ReadingContext {
+  readonly tree: TreeReader;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly index: ScanIndex;
+  readonly algorithm: HashAlgorithm;
+  readonly racyWindowMs: number;
+  readonly signal: AbortSignal;
+  /** Takes up what was found: a record in place of an older one; undefined for a file that is gone. */
+  readonly note: (path: BytePath, record: FileRecord | undefined) => void;
+  /** Called after each batch: a chance to store what was found so far. */
+  readonly onBatch: () => Promise<void>;
+}
+
+/** Files and bytes of one call of `tree.hash`: enough to keep it busy, and a stop is soon heard. */
+const batchCountMax = 256;
+const batchBytesMax = 16 * 1024 * 1024;
+
+/** The files that wait to be read. */
+export class ScanReading {
+  readonly problems: ScanProblem[] = [];
+  hashedCount = 0;
+  hashedBytes = 0;
+  readonly #context: ReadingContext;
+  #queue: BytePath[] = [];
+  #queueBytes = 0;
+
+  constructor(context: ReadingContext) {
+    this.#context = context;
+  }
+
+  /** Adds a file of about this size, in bytes. To be followed by `readIfFull`. */
+  add(path: BytePath, size: number): void {
+    this.#queue.push(path);
+    this.#queueBytes += size;
+  }
+
+  /** Reads what waits if that makes a batch. */
+  async readIfFull(): Promise<void> {
+    const isFull = this.#queue.length >= batchCountMax || this.#queueBytes >= batchBytesMax;
+    if (isFull) await this.readAll();
+  }
+
+  /** Reads what waits. */
+  async readAll(): Promise<void> {
+    const paths = this.#queue;
+    this.#queue = [];
+    this.#queueBytes = 0;
+    if (paths.length === 0) return;
+    const { tree, clock, algorithm, signal, onBatch } = this.#context;
+    throwIfAborted(signal);
+    const fromMs = clock.nowMs();
+    const outcomes = await tree.hash(paths, algorithm, signal);
+    const toMs = clock.nowMs();
+    for (const [at, path] of paths.entries()) this.#take(path, outcomes[at]!, fromMs, toMs);
+    await onBatch();
+    await clock.breathe();
+  }
+
+  #take(path: BytePath, outcome: HashOutcome, fromMs: number, toMs: number): void {
+    const { index, note, racyWindowMs } = this.#context;
+    const known = index.get(path);
+    if (outcome.kind === 'hashed') {
+      const { facts, hash } = outcome;
+      this.hashedCount++;
+      this.hashedBytes += facts.size;
+      const isSettled = !isRacy(facts, fromMs, toMs, racyWindowMs);
+      const record = makeRecord(path, facts, hash, fromMs, isSettled);
+      if (known !== undefined) this.#tellTampering(known, record, hasSameFacts(known, facts));
+      note(path, record);
+      return;
+    }
+    if (outcome.kind === 'vanished') {
+      if (known !== undefined) note(path, undefined);
+      return;
+    }
+    // Counts as read, or it would stay the one unread longest; not settled, so it is tried again.
+    if (known !== undefined) note(path, { ...known, isSettled: false });
+    this.problems.push(
+      outcome.kind === 'unreadable'
+        ? { path, kind: 'unreadable', reason: outcome.reason }
+        : { path, kind: 'changed', reason: 'was changed while it was read' },
+    );
+  }
+
+  #tellTampering(known: FileRecord, found: FileRecord, hasSameFacts: boolean): void {
+    if (!known.isSettled || !hasSameFacts || known.entry.hash === found.entry.hash) return;
+    const shown = displayPath(found.entry.path);
+    const text = `Content of "${shown}" has changed although its size and times have not`;
+    this.#context.log.log('warning', text);
+  }
+}

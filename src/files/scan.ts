@@ -1,0 +1,328 @@
+/**
+ * The scanner: knows what is in the managed tree, at the cost of what changed in it.
+ *
+ * It keeps an index of all files in memory and in the store, reads a file only where its facts
+ * leave a doubt, and keeps one manifest for each set. Besides, each full scan reads some of the
+ * files that were not read for the longest time, so that every file is read once in `rehashEveryMs`
+ * and content changed behind unchanged times is found.
+ *
+ * One scan runs at a time. A stopped or failed scan keeps what it found; the next one reports it.
+ */
+import { Mutex } from '../base/async.ts';
+import type { BytePath, ByteString } from '../base/bytes.ts';
+import { invariant } from '../base/errors.ts';
+import type { Clock, FileFacts, HashAlgorithm, Hashing, Logger, TreeReader } from '../ports.ts';
+import type { EntryChange } from './entry.ts';
+import type { SetTable } from './file-set.ts';
+import type { IndexStore } from './index-store.ts';
+import { Manifest } from './manifest.ts';
+import { isBelow } from './paths.ts';
+import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
+import { ScanPass, type ScanProgress } from './scan-pass.ts';
+import type { ScanProblem } from './scan-reading.ts';
+import { slices, transactionRowsMax } from './transaction.ts';
+
+export type { ScanProgress } from './scan-pass.ts';
+export type { ScanProblem } from './scan-reading.ts';
+
+/** How to scan. */
+export interface ScannerOptions {
+  /** The cluster's content hash. */
+  readonly algorithm: HashAlgorithm;
+  /** A file changed so shortly before it was read is read again, ms. */
+  readonly racyWindowMs: number;
+  /** How often every file is read, whatever its facts say, ms. */
+  readonly rehashEveryMs: number;
+}
+
+/** What the scanner needs from outside. */
+export interface ScannerPorts {
+  readonly tree: TreeReader;
+  readonly clock: Clock;
+  readonly hashing: Hashing;
+  readonly log: Logger;
+}
+
+/** Where to look: everywhere, or at the directories of these paths and what is new in them. */
+export type ScanScope =
+  | { readonly kind: 'full' }
+  | { readonly kind: 'hints'; readonly paths: ReadonlySet<BytePath> };
+
+/** What a scan found. */
+export interface ScanReport extends ScanProgress {
+  /** What differs from the manifests before, by set; sets without changes are not in it. */
+  readonly changes: ReadonlyMap<string, readonly EntryChange[]>;
+  /** What could not be taken into account, at every scan that comes across it. */
+  readonly problems: readonly ScanProblem[];
+  /** Names of the sets whose directory does not exist; they have no entries. */
+  readonly missingRoots: readonly string[];
+  readonly durationMs: number;
+}
+
+/** A file that was put into the tree by this program, which so knows its content. */
+export interface PlacedFile {
+  readonly path: BytePath;
+  readonly facts: FileFacts;
+  readonly hash: ByteString;
+}
+
+/**
+ * Share of all files that one full scan reads at most because they were not read for long: after
+ * a long standstill all are due, and the scan is to end soon nevertheless.
+ */
+const rehashShareMax = 1 / 8;
+
+/** Name of the value in the store that tells when the last full scan was, by the wall clock. */
+const FULL_SCAN = 'scan.full_ms';
+
+/** Knows what is in the managed tree. */
+export class Scanner {
+  readonly #ports: ScannerPorts;
+  readonly #sets: SetTable;
+  readonly #options: ScannerOptions;
+  readonly #store: IndexStore | undefined;
+  readonly #index = new ScanIndex();
+  readonly #manifests = new Map<string, Manifest>();
+  /** Found, but not in the manifests yet: all of it is at the end of a scan. */
+  readonly #found = new Map<string, Map<BytePath, EntryChange>>();
+  /** Records to be stored, in the order in which the files were read. */
+  readonly #unsaved = new Map<BytePath, FileRecord | undefined>();
+  readonly #turns = new Mutex();
+  /** Directories that could not be listed by the last full scan. */
+  #unlisted: ReadonlySet<BytePath> = new Set();
+  /** Files that should have been read again by now, with the fraction of one. */
+  #rehashDueCount = 0;
+  #fullScanMs: number | undefined;
+
+  constructor(
+    ports: ScannerPorts,
+    sets: SetTable,
+    options: ScannerOptions,
+    store?: IndexStore,
+  ) {
+    this.#ports = ports;
+    this.#sets = sets;
+    this.#options = options;
+    this.#store = store;
+    const { hashing } = ports;
+    const empty = Manifest.empty({ hashing, algorithm: options.algorithm });
+    for (const set of sets.sets) this.#manifests.set(set.name, empty);
+  }
+
+  /** Number of files in all manifests. */
+  get filesCount(): number {
+    return this.#index.filesCount;
+  }
+
+  /** What is in a set, as of the last scan that was finished. */
+  manifest(setName: string): Manifest {
+    const manifest = this.#manifests.get(setName);
+    invariant(manifest !== undefined, `"${setName}" is a set of this node`);
+    return manifest;
+  }
+
+  /** Takes up what the store remembers, so that a restart reads no file that has not changed. */
+  load(): Promise<void> {
+    return this.#turns.run(async () => {
+      const store = this.#store;
+      if (store === undefined) return;
+      const changes: EntryChange[] = [];
+      await store.loadRecords((record) => {
+        const { path } = record.entry;
+        // The configuration may have changed since.
+        if (this.#sets.setOf(path) === undefined) this.#unsaved.set(path, undefined);
+        else {
+          this.#index.set(record);
+          changes.push({ path, entry: record.entry });
+        }
+      });
+      await this.#putIntoManifests(changes);
+      await this.#save();
+      const lastMs = Number(store.value(FULL_SCAN));
+      const sinceMs = Number.isFinite(lastMs) ? this.#ports.clock.nowMs() - lastMs : 0;
+      this.#fullScanMs = this.#ports.clock.monotonicMs() - Math.max(0, sinceMs);
+    });
+  }
+
+  /** Looks for changes. */
+  scan(
+    scope: ScanScope,
+    signal: AbortSignal,
+    onProgress?: (progress: ScanProgress) => void,
+  ): Promise<ScanReport> {
+    return this.#run(true, signal, onProgress, async (pass) => {
+      if (scope.kind === 'hints') {
+        await pass.lookAt(scope.paths);
+        return;
+      }
+      await pass.lookAtAll();
+      this.#unlisted = pass.unlisted;
+      await pass.readAgain(this.#index.longestUnchecked(this.#rehashCount(pass)));
+      this.#store?.setValue(FULL_SCAN, String(this.#ports.clock.nowMs()));
+    });
+  }
+
+  /** Reads all files: what is reported is what is on the disk, whatever was remembered. */
+  verify(
+    signal: AbortSignal,
+    onProgress?: (progress: ScanProgress) => void,
+  ): Promise<ScanReport> {
+    return this.#run(false, signal, onProgress, async (pass) => {
+      await pass.lookAtAll();
+      this.#unlisted = pass.unlisted;
+      this.#rehashDueCount = 0;
+    });
+  }
+
+  /** Takes up files that this program has just placed, without reading them. */
+  adopt(placed: readonly PlacedFile[]): Promise<void> {
+    const checkedMs = this.#ports.clock.nowMs();
+    return this.#turns.run(async () => {
+      const changes: EntryChange[] = [];
+      for (const { path, facts, hash } of placed) {
+        if (this.#sets.setOf(path) === undefined) continue;
+        const record = makeRecord(path, facts, hash, checkedMs, true);
+        this.#record(path, record);
+        changes.push({ path, entry: record.entry });
+      }
+      await this.#putIntoManifests(changes);
+      await this.#save();
+    });
+  }
+
+  /** Takes up that this program has just removed files. */
+  forget(paths: readonly BytePath[]): Promise<void> {
+    return this.#turns.run(async () => {
+      for (const path of paths) this.#record(path, undefined);
+      await this.#putIntoManifests(paths.map((path) => ({ path, entry: undefined })));
+      await this.#save();
+    });
+  }
+
+  // ---
+
+  #run(
+    isTrusting: boolean,
+    signal: AbortSignal,
+    onProgress: ((progress: ScanProgress) => void) | undefined,
+    work: (pass: ScanPass) => Promise<void>,
+  ): Promise<ScanReport> {
+    return this.#turns.run(async () => {
+      const { clock, tree, log } = this.#ports;
+      const startedMs = clock.monotonicMs();
+      const pass = new ScanPass({
+        tree,
+        clock,
+        log,
+        signal,
+        isTrusting,
+        onProgress,
+        sets: this.#sets,
+        index: this.#index,
+        algorithm: this.#options.algorithm,
+        racyWindowMs: this.#options.racyWindowMs,
+        note: (path, record) => this.#note(path, record),
+        onBatch: () => this.#saveMuch(),
+      });
+      try {
+        await work(pass);
+      } finally {
+        await this.#save();
+      }
+      const changes = await this.#takeUpFound();
+      const { problems, progress } = pass;
+      const durationMs = clock.monotonicMs() - startedMs;
+      return { ...progress, changes, problems, missingRoots: this.#missingRoots(pass), durationMs };
+    });
+  }
+
+  /** How many of the longest unread files a full scan is to read now. */
+  #rehashCount(pass: ScanPass): number {
+    const nowMs = this.#ports.clock.monotonicMs();
+    const elapsedMs = nowMs - (this.#fullScanMs ?? nowMs);
+    this.#fullScanMs = nowMs;
+    const { filesCount } = this.#index;
+    const dueCount = this.#rehashDueCount + filesCount * elapsedMs / this.#options.rehashEveryMs;
+    this.#rehashDueCount = Math.min(dueCount, filesCount);
+    const unreadCount = Math.max(0, filesCount - pass.progress.hashedCount);
+    const most = Math.min(unreadCount, Math.ceil(filesCount * rehashShareMax));
+    const count = Math.min(Math.floor(this.#rehashDueCount), most);
+    this.#rehashDueCount -= count;
+    return count;
+  }
+
+  #missingRoots(pass: ScanPass): string[] {
+    const unlisted = [...this.#unlisted, ...pass.unlisted];
+    return this.#sets.sets.filter((set) => {
+      const directory = this.#sets.directoryOf(set);
+      return !this.#index.hasDirectory(directory) &&
+        !unlisted.some((path) => path === directory || isBelow(directory, path));
+    }).map((set) => set.name);
+  }
+
+  /** Takes up what a scan found about one file. */
+  #note(path: BytePath, record: FileRecord | undefined): void {
+    this.#record(path, record);
+    const set = this.#sets.setOf(path);
+    if (set === undefined) return;
+    const found = this.#found.get(set.name) ?? new Map<BytePath, EntryChange>();
+    this.#found.set(set.name, found.set(path, { path, entry: record?.entry }));
+  }
+
+  #record(path: BytePath, record: FileRecord | undefined): void {
+    if (record === undefined) this.#index.delete(path);
+    else this.#index.set(record);
+    this.#unsaved.delete(path);
+    this.#unsaved.set(path, record);
+  }
+
+  /** Puts what was found into the manifests, and tells what really differs. */
+  async #takeUpFound(): Promise<Map<string, EntryChange[]>> {
+    const report = new Map<string, EntryChange[]>();
+    for (const [set, found] of this.#found) {
+      const before = this.manifest(set);
+      let after = before;
+      const changes: EntryChange[] = [];
+      for (const slice of slices(found.values(), transactionRowsMax)) {
+        after = after.with(slice);
+        changes.push(...slice.filter((change) => isDifferent(before, change)));
+        await this.#ports.clock.breathe();
+      }
+      this.#manifests.set(set, after);
+      if (changes.length > 0) report.set(set, changes);
+    }
+    this.#found.clear();
+    return report;
+  }
+
+  /** Puts changes into the manifests that nobody has to be told about. */
+  async #putIntoManifests(changes: readonly EntryChange[]): Promise<void> {
+    for (const slice of slices(changes, transactionRowsMax)) {
+      const bySet = Map.groupBy(slice, ({ path }) => this.#sets.setOf(path)?.name);
+      for (const [set, changes] of bySet) {
+        if (set === undefined) continue;
+        this.#manifests.set(set, this.manifest(set).with(changes));
+        for (const { path } of changes) this.#found.get(set)?.delete(path);
+      }
+      await this.#ports.clock.breathe();
+    }
+  }
+
+  async #saveMuch(): Promise<void> {
+    if (this.#unsaved.size >= transactionRowsMax) await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const changes = Array.from(this.#unsaved, ([path, record]) => ({ path, record }));
+    this.#unsaved.clear();
+    await this.#store?.saveRecords(changes);
+  }
+}
+
+// ---
+
+/** Whether a change is one of content; a new time alone is nothing to tell anybody. */
+function isDifferent(before: Manifest, change: EntryChange): boolean {
+  const known = before.get(change.path);
+  return known?.hash !== change.entry?.hash || known?.size !== change.entry?.size;
+}

@@ -1,0 +1,265 @@
+/**
+ * What was replaced or deleted, and how to get it back.
+ *
+ * The disk holds the kept contents under made-up names; the database knows what each of them is. Of
+ * every path the newest `keepCount` contents are kept. Creations are noted too, without a content,
+ * so that undoing a generation can remove what it created. What has been given up leaves a mark
+ * behind: then it is known that an older state cannot be restored, instead of restoring a wrong one.
+ */
+import { type BytePath, type ByteString, fromBytes, toBytes } from '../base/bytes.ts';
+import type { Clock, Database, SqlValue, Statement, TreeWriter } from '../ports.ts';
+import { inTransaction, inTransactions, slices, transactionRowsMax } from './transaction.ts';
+
+/** Tables of this module; see base/migrations.ts, and index-store.ts for the types of columns. */
+export const versionMigrations: readonly string[] = [
+  `CREATE TABLE versions (
+     id INTEGER PRIMARY KEY, path TEXT NOT NULL, set_name TEXT NOT NULL,
+     generation INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT UNIQUE, hash BLOB,
+     size INTEGER NOT NULL, mtime_ms REAL NOT NULL, replaced_ms REAL NOT NULL
+   ) STRICT;
+   CREATE INDEX versions_by_path ON versions (path, id);
+   CREATE INDEX versions_by_generation ON versions (generation);`,
+];
+
+/**
+ * What was done to a path. `created`: there was nothing. `given-up`: there was something, but it
+ * has not been kept.
+ */
+export type VersionKind = 'replaced' | 'removed' | 'created' | 'given-up';
+
+/** What was at a path before it was changed. */
+export interface NewVersion {
+  readonly path: BytePath;
+  /** Name of the set. */
+  readonly set: string;
+  /** The generation that brought the change. */
+  readonly generation: number;
+  readonly kind: VersionKind;
+  /** Name of the kept content on the disk; undefined for `created` and `given-up`. */
+  readonly name: string | undefined;
+  /** Hash of the content where it is known: not after a change by somebody else. */
+  readonly hash: ByteString | undefined;
+  /** Bytes. */
+  readonly size: number;
+  readonly mtimeMs: number;
+}
+
+/** A noted change, with what was there before. */
+export interface Version extends NewVersion {
+  readonly id: number;
+  /** When it was replaced, by the wall clock, ms. */
+  readonly replacedMs: number;
+}
+
+/** A version with its content. */
+export interface KeptVersion extends Version {
+  readonly name: string;
+}
+
+/** Which version of a path: by its id, the newest, or what was there before a generation. */
+export type VersionSelector =
+  | { readonly id: number }
+  | { readonly beforeGeneration: number }
+  | 'newest';
+
+/** How to undo generations. */
+export interface RestorePlan {
+  /** Contents to be put back. */
+  readonly restore: readonly KeptVersion[];
+  /** Files to be removed: there was nothing before. */
+  readonly remove: readonly { readonly path: BytePath; readonly set: string }[];
+  /** Files whose former content has not been kept. */
+  readonly lost: readonly BytePath[];
+}
+
+/** The disk as far as versions go. */
+type VersionFiles = Pick<TreeWriter, 'versions' | 'discardVersions'>;
+
+/** What versions need from outside. */
+export interface VersionPorts {
+  readonly clock: Pick<Clock, 'nowMs' | 'breathe'>;
+  readonly database: Database;
+  readonly files: VersionFiles;
+}
+
+/** The kept versions of a node. */
+export class VersionStore {
+  /** Contents kept of each path; with 0 nothing is kept, nor noted. */
+  readonly keepCount: number;
+  readonly #ports: VersionPorts;
+  readonly #insert: Statement;
+  readonly #selectByPath: Statement;
+  readonly #selectNewest: Statement;
+  readonly #selectSince: Statement;
+  readonly #selectById: Statement;
+  readonly #selectNames: Statement;
+  readonly #giveUp: Statement;
+  readonly #delete: Statement;
+
+  /** @param options.keepCount contents kept of each path @default 3 */
+  constructor(ports: VersionPorts, options: { readonly keepCount: number }) {
+    this.#ports = ports;
+    this.keepCount = options.keepCount;
+    const { database } = ports;
+    const columns =
+      'id, path, set_name, generation, kind, name, hash, size, mtime_ms, replaced_ms';
+    this.#insert = database.prepare(
+      `INSERT INTO versions
+         (path, set_name, generation, kind, name, hash, size, mtime_ms, replaced_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    );
+    this.#selectByPath = database.prepare(
+      `SELECT ${columns} FROM versions WHERE path = ? ORDER BY id DESC`,
+    );
+    this.#selectNewest = database.prepare(
+      `SELECT ${columns} FROM versions ORDER BY id DESC LIMIT ?`,
+    );
+    // The oldest noted change of each path since a generation: it tells what was there before.
+    this.#selectSince = database.prepare(
+      `SELECT ${columns} FROM versions WHERE id IN (
+         SELECT min(id) FROM versions WHERE generation >= ? GROUP BY path
+       ) AND path > ? ORDER BY path LIMIT ${transactionRowsMax}`,
+    );
+    this.#selectById = database.prepare(`SELECT ${columns} FROM versions WHERE id = ?`);
+    this.#selectNames = database.prepare(
+      `SELECT id, name FROM versions WHERE name IS NOT NULL AND id > ?
+       ORDER BY id LIMIT ${transactionRowsMax}`,
+    );
+    this.#giveUp = database.prepare(
+      `UPDATE versions SET kind = 'given-up', name = NULL, hash = NULL WHERE id = ?`,
+    );
+    this.#delete = database.prepare('DELETE FROM versions WHERE id = ?');
+  }
+
+  /** Notes changes, as part of the caller's transaction; `prune` is to follow. */
+  record(versions: readonly NewVersion[]): void {
+    if (this.keepCount === 0) return;
+    const nowMs = this.#ports.clock.nowMs();
+    for (const { path, set, generation, kind, name, hash, size, mtimeMs } of versions) {
+      const bytes = hash === undefined ? null : toBytes(hash);
+      this.#insert.run(path, set, generation, kind, name ?? null, bytes, size, mtimeMs, nowMs);
+    }
+  }
+
+  /** Whether a content of this name is noted. */
+  has(name: string): boolean {
+    return this.#ports.database.prepare('SELECT id FROM versions WHERE name = ?').get(name) !==
+      undefined;
+  }
+
+  /** The versions of a path, or of all, newest first. @param countMax @default 1000 */
+  list(path?: BytePath, countMax = 1000): Version[] {
+    const rows = path === undefined
+      ? this.#selectNewest.all(countMax)
+      : this.#selectByPath.all(path).slice(0, countMax);
+    return rows.map(readVersion);
+  }
+
+  /** One kept content; undefined where there is none such. */
+  find(path: BytePath, selector: VersionSelector): KeptVersion | undefined {
+    if (selector !== 'newest' && 'id' in selector) {
+      const row = this.#selectById.get(selector.id);
+      const version = row === undefined ? undefined : readVersion(row);
+      return version?.path === path && isKept(version) ? version : undefined;
+    }
+    const versions = this.list(path);
+    if (selector === 'newest') return versions.find(isKept);
+    const oldest = versions.findLast(({ generation }) => generation >= selector.beforeGeneration);
+    return oldest !== undefined && isKept(oldest) ? oldest : undefined;
+  }
+
+  /** What would undo all changes since a generation, that one included. */
+  async restorePlan(sinceGeneration: number): Promise<RestorePlan> {
+    const restore: KeptVersion[] = [];
+    const remove: { path: BytePath; set: string }[] = [];
+    const lost: BytePath[] = [];
+    for (let last = '';;) {
+      const rows = this.#selectSince.all(sinceGeneration, last);
+      for (const version of rows.map(readVersion)) {
+        last = version.path;
+        if (isKept(version)) restore.push(version);
+        else if (version.kind === 'created') remove.push({ path: version.path, set: version.set });
+        else lost.push(version.path);
+      }
+      if (rows.length < transactionRowsMax) return { restore, remove, lost };
+      await this.#ports.clock.breathe();
+    }
+  }
+
+  /** Gives up what is beyond the number of contents to keep, in the database and on the disk. */
+  async prune(paths: Iterable<BytePath>): Promise<void> {
+    const { database, clock, files } = this.#ports;
+    for (const slice of slices(paths, pruneCount)) {
+      const givenUp = inTransaction(database, () => slice.flatMap((path) => this.#pruneOne(path)));
+      // After the database: a content that nothing refers to is cleaned up at the next start.
+      if (givenUp.length > 0) await files.discardVersions(givenUp);
+      await clock.breathe();
+    }
+  }
+
+  /**
+   * Makes disk and database agree, at start: contents that nothing refers to are discarded,
+   * references to contents that are gone become marks.
+   */
+  async clean(): Promise<{ readonly discardedCount: number; readonly lostCount: number }> {
+    const { files, clock } = this.#ports;
+    const unknown = new Set(await files.versions());
+    const lost: number[] = [];
+    for (let last = 0;;) {
+      const rows = this.#selectNames.all(last);
+      for (const row of rows) {
+        last = Number(row['id']);
+        if (!unknown.delete(String(row['name']))) lost.push(last);
+      }
+      if (rows.length < transactionRowsMax) break;
+      await clock.breathe();
+    }
+    await inTransactions(this.#ports, lost, (id) => this.#giveUp.run(id));
+    for (const names of slices(unknown, transactionRowsMax)) await files.discardVersions(names);
+    return { discardedCount: unknown.size, lostCount: lost.length };
+  }
+
+  // ---
+
+  /** Gives up versions of a path; the names of their contents, to be discarded. */
+  #pruneOne(path: BytePath): string[] {
+    const versions = this.list(path, Infinity);
+    const rowsMax = 2 * this.keepCount + 1;
+    let keptCount = 0;
+    const first = versions.findIndex((version, at) => {
+      if (isKept(version)) keptCount++;
+      return keptCount > this.keepCount || at >= rowsMax;
+    });
+    if (first < 0) return [];
+    // The newest of those given up stays as a mark; what is older says nothing more.
+    const [mark, ...older] = versions.slice(first);
+    if (mark!.kind !== 'created') this.#giveUp.run(mark!.id);
+    for (const version of older) this.#delete.run(version.id);
+    return [mark!, ...older].flatMap((version) => version.name ?? []);
+  }
+}
+
+// ---
+
+/** Paths whose versions are looked through between two breaths. */
+const pruneCount = 200;
+
+function isKept(version: Version): version is KeptVersion {
+  return version.name !== undefined;
+}
+
+function readVersion(row: Record<string, SqlValue>): Version {
+  const { name, hash } = row;
+  return {
+    id: Number(row['id']),
+    path: String(row['path']),
+    set: String(row['set_name']),
+    generation: Number(row['generation']),
+    kind: String(row['kind']) as VersionKind,
+    name: typeof name === 'string' ? name : undefined,
+    hash: hash instanceof Uint8Array ? fromBytes(hash) : undefined,
+    size: Number(row['size']),
+    mtimeMs: Number(row['mtime_ms']),
+    replacedMs: Number(row['replaced_ms']),
+  };
+}

@@ -1,0 +1,181 @@
+/**
+ * The documents that a node gives about itself: what `--json` prints and the control socket serves.
+ * Field names are promises; `schema_version` is raised when one changes its meaning.
+ */
+
+/** Version of all documents. */
+export const schemaVersion = 1;
+
+/** What every document begins with. */
+export interface Document {
+  readonly schema_version: typeof schemaVersion;
+}
+
+/** How one task is doing. */
+export interface TaskDocument {
+  readonly name: string;
+  readonly running: boolean;
+  readonly rounds: number;
+  readonly failures_in_a_row: number;
+  readonly last_success: string | null;
+  readonly last_duration_ms: number | null;
+  readonly last_summary: string | null;
+  readonly last_error: string | null;
+}
+
+/** A set that a guard has stopped. */
+export interface HaltDocument {
+  readonly set: string;
+  readonly reason: string;
+  readonly since: string;
+}
+
+/** One file set as it is on this node. */
+export interface SetDocument {
+  readonly name: string;
+  readonly path: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly halted: string | null;
+}
+
+/** A worker as its master sees it. */
+export interface PeerDocument {
+  readonly node: string;
+  readonly address: string;
+  readonly version: string;
+  readonly connected_since: string;
+  readonly last_heard_ms_ago: number;
+  readonly clock_skew_ms: number;
+  /** Generation that the worker reported last; null before its first report. */
+  readonly generation: number | null;
+  readonly in_sync: boolean | null;
+  readonly halted: readonly { readonly set: string; readonly reason: string }[];
+  readonly bytes_received: number;
+  readonly bytes_sent: number;
+}
+
+/** What `muster status` shows. */
+export interface StatusDocument extends Document {
+  readonly node: string;
+  readonly cluster: string;
+  readonly role: 'master' | 'worker';
+  readonly version: string;
+  readonly pid: number;
+  readonly started: string;
+  readonly generation: number | null;
+  readonly files: number;
+  readonly bytes: number;
+  readonly sets: readonly SetDocument[];
+  readonly halted: readonly HaltDocument[];
+  readonly tasks: readonly TaskDocument[];
+  readonly certificate_expires: string;
+  readonly longest_loop_hold_ms: number;
+  /** On a worker: the master; null while there is none. */
+  readonly master: {
+    readonly node: string;
+    readonly address: string;
+    readonly version: string;
+    readonly connected_since: string;
+    readonly round_trip_ms: number | null;
+    readonly clock_skew_ms: number;
+  } | null;
+  /** On a worker: why there is no master. */
+  readonly last_error: string | null;
+  /** On a worker: whether the last round found everything in step. */
+  readonly in_sync: boolean | null;
+  /** On a master: the workers in session. */
+  readonly peers: readonly PeerDocument[];
+}
+
+/** A path that differs, and how. */
+export interface DifferenceDocument {
+  readonly set: string;
+  /** For people: control characters and bytes that are not UTF-8 are escaped. */
+  readonly path: string;
+  /** What has to be done here to be in step with the master. */
+  readonly action: 'create' | 'replace' | 'remove';
+  readonly size: number | null;
+}
+
+/** A path that could not be handled. */
+export interface ProblemDocument {
+  readonly path: string;
+  readonly reason: string;
+}
+
+/** What `check` and `diff` print. */
+export interface CheckDocument extends Document {
+  readonly node: string;
+  readonly compared_with: 'master' | 'last applied generation' | 'last published generation';
+  readonly generation: number;
+  readonly in_sync: boolean;
+  readonly files: number;
+  readonly differences: readonly DifferenceDocument[];
+  readonly problems: readonly ProblemDocument[];
+  readonly halted: readonly { readonly set: string; readonly reason: string }[];
+}
+
+/** What `sync --once` prints. */
+export interface SyncDocument extends Document {
+  readonly node: string;
+  readonly generation: number;
+  readonly in_sync: boolean;
+  readonly dry_run: boolean;
+  readonly created: number;
+  readonly replaced: number;
+  readonly removed: number;
+  readonly bytes: number;
+  readonly duration_ms: number;
+  readonly differences: readonly DifferenceDocument[];
+  readonly problems: readonly ProblemDocument[];
+  readonly halted: readonly { readonly set: string; readonly reason: string }[];
+}
+
+/** What `approve` prints. */
+export interface ApproveDocument extends Document {
+  readonly approved: readonly HaltDocument[];
+}
+
+/** What `nodes` prints. */
+export interface NodesDocument extends Document {
+  readonly nodes: readonly {
+    readonly name: string;
+    readonly role: 'master' | 'worker';
+    readonly connected: boolean;
+    readonly joined: string;
+    readonly certificate_expires: string;
+    readonly revoked: string | null;
+  }[];
+}
+
+/** What `token` prints. */
+export interface TokenDocument extends Document {
+  readonly token: string;
+  readonly expires: string;
+  readonly uses: number;
+  readonly node: string | null;
+}
+
+/** What `versions` prints. */
+export interface VersionsDocument extends Document {
+  readonly versions: readonly {
+    readonly id: number;
+    readonly set: string;
+    readonly path: string;
+    /** Generation whose application replaced or removed this version. */
+    readonly generation: number;
+    readonly kind: string;
+    readonly size: number;
+    readonly replaced: string;
+  }[];
+}
+
+/** What `rollback` prints. */
+export interface RollbackDocument extends Document {
+  readonly restored: number;
+  readonly removed: number;
+  /** Sets that are held at the restored state until they are approved. */
+  readonly held: readonly string[];
+  readonly problems: readonly ProblemDocument[];
+}

@@ -1,0 +1,360 @@
+/**
+ * A master: composed by hand from its parts.
+ *
+ * It listens, publishes what its tree holds, answers workers from memory, and never dials out.
+ */
+import { ClusterError, describeError } from '../base/errors.ts';
+import { isoTime, isoTimeOrNull } from '../base/time-text.ts';
+import type { Config } from '../config/config.ts';
+import { ownExclude } from '../config/set-keys.ts';
+import type { Generation } from '../files/generation.ts';
+import { Publication } from '../files/publication.ts';
+import { changesBetween } from '../files/table-difference.ts';
+import type { Issuer, OwnCertificate } from '../identity/issuing.ts';
+import { NodeRegistry } from '../identity/node-registry.ts';
+import { SqlTokenStore } from '../identity/sql-token-store.ts';
+import { type IssueOptions, TokenBook, type TokenBookPorts } from '../identity/token-book.ts';
+import { encodeToken } from '../identity/token.ts';
+import type { NodeIdentity, Ports, Stream } from '../ports.ts';
+import { Acceptor, type Peer } from '../session/acceptor.ts';
+import type { HandlersFor } from '../session/handlers.ts';
+import {
+  joinHandlers,
+  type MembershipPorts,
+  Renewal,
+  renewalHandlers,
+  renewByAuthority,
+} from '../tasks/certificates.ts';
+import { compareHandlers } from '../tasks/integrity/compare.ts';
+import { transferHandlers } from '../tasks/integrity/transfer.ts';
+import { keepAliveHandlers, SilenceSweep } from '../tasks/keep-alive.ts';
+import { LocalIntegrity } from '../tasks/local-integrity.ts';
+import { type RoundOutcome, Scheduler } from '../tasks/scheduler.ts';
+import type { PayloadOf } from '../wire/messages.ts';
+import {
+  type ApproveDocument,
+  type CheckDocument,
+  type NodesDocument,
+  type PeerDocument,
+  schemaVersion,
+  type StatusDocument,
+  type TokenDocument,
+} from './documents.ts';
+import { differencesOf, haltDocuments, problemDocuments, setDocuments, taskDocuments } from './report.ts';
+import type { NodeFacts } from './node-facts.ts';
+import { openStorage, type Storage } from './storage.ts';
+
+/** Bundles kept for other workers that ask for the same contents, bytes. */
+const cacheBytesMax = 64 * 1024 * 1024;
+
+/** A first scan of a large tree on a slow disk may take this long, ms. */
+const scanDeadlineMs = 6 * 60 * 60 * 1000;
+
+/** What a master needs beyond the ports of any node. */
+export interface MasterPorts extends Ports {
+  readonly issuer: Issuer;
+  readonly own: OwnCertificate;
+  readonly tokenPorts: Omit<TokenBookPorts, 'store'>;
+  /** SHA-256 of the authority's certificate, hexadecimal. */
+  readonly authorityFingerprint: string;
+  /** @throws ClusterError('authentication') where the stream's other end may not come in */
+  identify(stream: Stream, registry: NodeRegistry): NodeIdentity;
+}
+
+/** The master of a cluster. */
+export class MasterNode {
+  readonly facts: NodeFacts;
+  readonly registry: NodeRegistry;
+  readonly #ports: MasterPorts;
+  readonly #config: Config;
+  readonly #storage: Storage;
+  readonly #publication: Publication;
+  readonly #scheduler: Scheduler;
+  readonly #acceptor: Acceptor;
+  readonly #tokens: TokenBook;
+  readonly #reports = new Map<string, PayloadOf<'node.report'>>();
+  #address = '';
+
+  private constructor(ports: MasterPorts, config: Config, facts: NodeFacts, storage: Storage) {
+    this.#ports = ports;
+    this.#config = config;
+    this.facts = facts;
+    this.#storage = storage;
+    this.#scheduler = new Scheduler(ports);
+    this.registry = new NodeRegistry(ports.database);
+    this.#tokens = new TokenBook({ ...ports.tokenPorts, store: new SqlTokenStore(ports.database) });
+    const { clock, hashing } = ports;
+    const { halts, index, sets, algorithm } = storage;
+    this.#publication = new Publication(
+      { clock, hashing, store: index, halts },
+      { sets, algorithm, guard: config.guard },
+    );
+    this.#acceptor = this.#makeAcceptor();
+  }
+
+  /** Opens the stores and takes up what was published before. */
+  static async open(ports: MasterPorts, config: Config, facts: NodeFacts): Promise<MasterNode> {
+    const storage = await openStorage(ports, config);
+    const node = new MasterNode(ports, config, facts, storage);
+    await node.#publication.load();
+    return node;
+  }
+
+  /** The address that workers can reach; empty until it listens. */
+  get address(): string {
+    return this.#address;
+  }
+
+  /** The latest generation; undefined before the first scan. */
+  get generation(): Generation | undefined {
+    return this.#publication.latest.value;
+  }
+
+  /** Serves until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { network, watcher, log, files } = this.#ports;
+    const { master, localIntegrity, keepAlive, certificates } = this.#config;
+    const listener = await network.listen(
+      master.listen,
+      (stream) => this.#acceptor.accept(stream),
+    );
+    this.#address = listener.address;
+    log.log('info', `Serving on ${listener.address}.`);
+    const { tree, sets } = this.#storage;
+    const watch = localIntegrity.watch
+      ? tree.watch(watcher, sets, () => this.#scheduler.wake('local-integrity'))
+      : undefined;
+    const stopTelling = this.#publication.latest.listen((generation) => {
+      if (generation === undefined) return;
+      for (const { session } of this.#acceptor.peers.values()) {
+        session.event('integrity.published', { generation: generation.number });
+      }
+    });
+    const sessions = () => [...this.#acceptor.peers.values()].map((peer) => peer.session);
+    const { own, issuer } = this.#ports;
+    const renew = renewByAuthority(this.#ports, own, issuer, this.facts.identity);
+    try {
+      await Promise.all([
+        this.#scheduler.start(this.#localIntegrity(), signal),
+        this.#scheduler.start(new SilenceSweep(this.#ports, keepAlive, sessions), signal),
+        this.#scheduler.start(new Renewal(this.#ports, own, renew, certificates), signal),
+      ]);
+    } finally {
+      watch?.close();
+      stopTelling();
+      this.#acceptor.close('The master stops');
+      await listener.close();
+    }
+  }
+
+  // --- what the control socket offers ----------------------------------------------------------
+
+  /** Looks at the tree at once. */
+  scanNow(): Promise<RoundOutcome> {
+    return this.#scheduler.runNow('local-integrity');
+  }
+
+  status(): StatusDocument {
+    const { clock, own } = this.#ports;
+    const generation = this.generation;
+    const halts = this.#storage.halts.list();
+    const sets = setDocuments(
+      this.#storage.sets.sets,
+      (name) => generation?.manifests.get(name),
+      halts,
+    );
+    return {
+      schema_version: schemaVersion,
+      node: this.facts.identity.node,
+      cluster: this.facts.identity.cluster,
+      role: 'master',
+      version: this.facts.version,
+      pid: this.facts.pid,
+      started: isoTime(this.facts.startedMs),
+      generation: generation?.number ?? null,
+      files: sets.reduce((sum, set) => sum + set.files, 0),
+      bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
+      sets,
+      halted: haltDocuments(halts),
+      tasks: taskDocuments(this.#scheduler.states()),
+      certificate_expires: isoTime(own.facts().notAfterMs),
+      longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
+      master: null,
+      last_error: null,
+      in_sync: null,
+      peers: [...this.#acceptor.peers.values()].map((peer) =>
+        peerDocument(peer, this.#reports.get(peer.identity.node), clock.monotonicMs())
+      ),
+    };
+  }
+
+  /** Compares the bytes on disk with the published generation. Changes nothing. */
+  async check(signal: AbortSignal): Promise<CheckDocument> {
+    const { tree, sets, halts } = this.#storage;
+    const generation = this.generation;
+    if (generation === undefined) {
+      throw new ClusterError('notFound', 'This master has published nothing yet', {
+        remedy: 'Run "muster run" first',
+      });
+    }
+    const report = await tree.exclusively(() => tree.scanner.verify(signal));
+    const differences = sets.sets.flatMap((set) => {
+      const published = generation.manifests.get(set.name)!;
+      const actual = tree.scanner.manifest(set.name);
+      return differencesOf(set.name, published, changesBetween(published, actual));
+    });
+    return {
+      schema_version: schemaVersion,
+      node: this.facts.identity.node,
+      compared_with: 'last published generation',
+      generation: generation.number,
+      in_sync: differences.length === 0,
+      files: report.filesCount,
+      differences,
+      problems: problemDocuments(report.problems),
+      halted: halts.list().map(({ set, reason }) => ({ set, reason })),
+    };
+  }
+
+  /** Lets through what a guard has stopped. */
+  approve(set: string | undefined): ApproveDocument {
+    const approved = this.#storage.halts.approve(set);
+    for (const halt of approved) {
+      this.#ports.log.log('info', `Set "${halt.set}" was approved: ${halt.reason}.`);
+    }
+    this.#scheduler.wake('local-integrity');
+    return { schema_version: schemaVersion, approved: haltDocuments(approved) };
+  }
+
+  /** Makes a join token for a master that is reached under these addresses. */
+  issueToken(addresses: readonly string[], options: IssueOptions): TokenDocument {
+    const nowMs = this.#ports.clock.nowMs();
+    const issued = this.#tokens.issue(options, nowMs);
+    const token = encodeToken({
+      ...issued,
+      addresses,
+      cluster: this.facts.identity.cluster,
+      authorityFingerprint: this.#ports.authorityFingerprint,
+      node: options.node,
+    });
+    return {
+      schema_version: schemaVersion,
+      token,
+      expires: isoTime(issued.expiresAtMs),
+      uses: options.uses ?? 1,
+      node: options.node ?? null,
+    };
+  }
+
+  nodes(): NodesDocument {
+    return {
+      schema_version: schemaVersion,
+      nodes: this.registry.list().map((node) => ({
+        name: node.name,
+        role: node.role,
+        connected: this.#acceptor.peers.has(node.name),
+        joined: isoTime(node.joinedMs),
+        certificate_expires: isoTime(node.notAfterMs),
+        revoked: isoTimeOrNull(node.revokedMs),
+      })),
+    };
+  }
+
+  /** Expels a node and ends its session. */
+  revoke(name: string): NodesDocument {
+    if (!this.registry.revoke(name, this.#ports.clock.nowMs())) {
+      throw new ClusterError('notFound', `No node named "${name}" has joined`, {
+        remedy: 'See "muster nodes" for those that have',
+      });
+    }
+    this.#acceptor.disconnect(name, 'authentication', `The certificate of ${name} was revoked`);
+    this.#ports.log.log('info', `${name} was revoked.`);
+    return this.nodes();
+  }
+
+  // --- internals -----------------------------------------------------------------------------
+
+  #localIntegrity(): LocalIntegrity {
+    const { intervalMs } = this.#config.localIntegrity;
+    return new LocalIntegrity(this.#storage.tree, this.#publication, {
+      intervalMs,
+      deadlineMs: scanDeadlineMs,
+    });
+  }
+
+  #makeAcceptor(): Acceptor {
+    const { clock, log, issuer } = this.#ports;
+    const { identity, version, epoch } = this.facts;
+    const { algorithm } = this.#storage;
+    const membership: MembershipPorts = {
+      clock,
+      log,
+      issuer,
+      tokens: this.#tokens,
+      registry: this.registry,
+    };
+    return new Acceptor({ clock, log }, {
+      self: { identity, version, epoch, algorithm },
+      identify: (stream) => this.#ports.identify(stream, this.registry),
+      handlers: this.#handlers(membership),
+      joinHandlers: joinHandlers(membership, identity, {
+        cluster: identity.cluster,
+        master: identity.node,
+        algorithm,
+        sets: this.#config.sets.map((set) => ({ ...set, exclude: ownExclude(set) })),
+      }),
+      sessionsMax: this.#config.master.sessionsMax,
+      helloTimeoutMs: this.#config.master.handshakeTimeoutMs,
+      onPeer: (peer) => this.#greet(peer),
+    });
+  }
+
+  #handlers(membership: MembershipPorts): Omit<HandlersFor<'worker'>, 'session.hello'> {
+    const { integrity } = this.#config;
+    return {
+      ...keepAliveHandlers,
+      ...renewalHandlers(membership, this.facts.identity.cluster),
+      ...compareHandlers(this.#ports, this.#publication),
+      ...transferHandlers(this.#ports, this.#publication, {
+        algorithm: this.#storage.algorithm,
+        compress: integrity.compress,
+        cacheBytesMax,
+        bundleBytesMax: integrity.batchBytes,
+      }),
+      'node.report': (report, context) => {
+        this.#reports.set(context.peer, report);
+        return {};
+      },
+    };
+  }
+
+  #greet(peer: Peer): void {
+    const { node } = peer.identity;
+    this.#reports.delete(node);
+    const log = this.#ports.log.child(`Worker ${node}`);
+    log.log('info', `Connected from ${peer.session.remote}, muster ${peer.agreement.version}.`);
+    peer.session.closed.catch((error: unknown) => log.log('error', describeError(error)));
+  }
+}
+
+function peerDocument(
+  peer: Peer,
+  report: PayloadOf<'node.report'> | undefined,
+  nowMs: number,
+): PeerDocument {
+  const { bytesRead, bytesWritten } = peer.session.traffic;
+  return {
+    node: peer.identity.node,
+    address: peer.session.remote,
+    version: peer.agreement.version,
+    connected_since: isoTime(peer.connectedMs),
+    last_heard_ms_ago: Math.round(nowMs - peer.session.lastHeardMs),
+    clock_skew_ms: Math.round(peer.agreement.skewMs),
+    generation: report?.generation ?? null,
+    in_sync: report?.isInSync ?? null,
+    halted: report?.halted ?? [],
+    bytes_received: bytesRead,
+    bytes_sent: bytesWritten,
+  };
+}
+

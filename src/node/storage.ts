@@ -1,0 +1,58 @@
+/**
+ * What both roles stand on: the database, the file sets, the scanner with its index, the halts.
+ */
+import { migrate } from '../base/migrations.ts';
+import type { Config } from '../config/config.ts';
+import { applyMigrations } from '../files/apply.ts';
+import { type FileSet, SetTable } from '../files/file-set.ts';
+import { haltMigrations, Halts } from '../files/halts.ts';
+import { indexMigrations, IndexStore } from '../files/index-store.ts';
+import { LocalTree } from '../files/local-tree.ts';
+import { Scanner } from '../files/scan.ts';
+import { versionMigrations } from '../files/version-store.ts';
+import { identityMigrations } from '../identity/node-registry.ts';
+import type { HashAlgorithm, Ports } from '../ports.ts';
+
+/**
+ * All tables of `muster.db`, in the order in which they came to be. Databases in use remember how
+ * many of these they have: only ever append.
+ */
+const migrations: readonly string[] = [
+  ...indexMigrations,
+  ...haltMigrations,
+  ...identityMigrations,
+  ...applyMigrations,
+  ...versionMigrations,
+];
+
+/** The stores of a node. */
+export interface Storage {
+  readonly sets: SetTable;
+  readonly algorithm: HashAlgorithm;
+  readonly index: IndexStore;
+  readonly halts: Halts;
+  readonly tree: LocalTree;
+}
+
+/** Opens the stores and takes up what was known before. */
+export async function openStorage(ports: Ports, config: Config): Promise<Storage> {
+  const { clock, database, hashing, files } = ports;
+  const { algorithm, racyWindowMs, rehashEveryMs, intervalMs } = config.localIntegrity;
+  migrate(database, migrations);
+  const sets = new SetTable(config.sets.map(fileSetOf), hashing, algorithm);
+  const index = new IndexStore({ clock, database }, { algorithm });
+  const scanner = new Scanner(
+    { tree: files, clock, log: ports.log, hashing },
+    sets,
+    { algorithm, racyWindowMs, rehashEveryMs },
+    index,
+  );
+  await scanner.load();
+  const tree = new LocalTree({ clock }, scanner, { fullEveryMs: intervalMs });
+  return { sets, algorithm, index, halts: new Halts({ clock, database }), tree };
+}
+
+/** A file set as the files layer wants it. */
+function fileSetOf(set: Config['sets'][number]): FileSet {
+  return set;
+}

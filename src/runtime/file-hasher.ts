@@ -1,0 +1,206 @@
+/**
+ * Hashes of many files: small ones several at a time, large ones piece by piece.
+ *
+ * A file counts as hashed only where its facts were the same before and after it was read. Never
+ * holds the loop longer than a slice of work.
+ */
+import * as fs from 'node:fs';
+import type { BytePath, ByteString } from '../base/bytes.ts';
+import { throwIfAborted } from '../base/async.ts';
+import type { Clock, FileFacts, HashAlgorithm, Hashing, HashOutcome } from '../ports.ts';
+import {
+  factsOf,
+  isUnchanged,
+  readAtOnce,
+  readFlags,
+  readPieces,
+  regularFacts,
+  smallBytesMax,
+} from './descriptors.ts';
+import { BlockedPathError, failureReason, fileError, saysAbsent, systemCode } from './file-errors.ts';
+import { Md5Lanes } from './md5-lanes.ts';
+import type { RootedDirectory, Walk } from './rooted-directory.ts';
+import { inSlices } from './slices.ts';
+
+/** What hashing files works with. */
+export interface HasherPorts {
+  readonly root: RootedDirectory;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
+  readonly hashing: Hashing;
+}
+
+/** Hashes the files of a tree. */
+export class FileHasher {
+  readonly #ports: HasherPorts;
+  readonly #buffer = new Uint8Array(smallBytesMax);
+  /** Made when first needed; null where the engine cannot run it. */
+  #lanes: Md5Lanes | null | undefined;
+
+  constructor(ports: HasherPorts) {
+    this.#ports = ports;
+  }
+
+  /** As `TreeReader.hash`. */
+  async hash(
+    paths: readonly BytePath[],
+    algorithm: HashAlgorithm,
+    signal: AbortSignal,
+  ): Promise<HashOutcome[]> {
+    const outcomes = new Array<HashOutcome>(paths.length);
+    const largeIndexes: number[] = [];
+    const slice = (start: number, mayGoOn: () => boolean): number => {
+      const batch = this.#batch(algorithm, outcomes);
+      const walk = this.#walk();
+      let index = start;
+      try {
+        do {
+          const isSmall = hashSmall(walk, paths[index]!, index, batch);
+          if (!isSmall) largeIndexes.push(index);
+          index++;
+        } while (index < paths.length && mayGoOn());
+      } finally {
+        walk.close();
+        // Before anything else runs: the memory of the lanes is shared.
+        batch.flush();
+      }
+      return index;
+    };
+    await inSlices(this.#ports.clock, paths.length, slice, signal);
+    for (const index of largeIndexes) {
+      outcomes[index] = await this.#hashLarge(paths[index]!, algorithm, signal);
+    }
+    return outcomes;
+  }
+
+  async #hashLarge(
+    path: BytePath,
+    algorithm: HashAlgorithm,
+    signal: AbortSignal,
+  ): Promise<HashOutcome> {
+    let descriptor: number | undefined;
+    try {
+      descriptor = this.#open(path);
+      const before = regularFacts(descriptor);
+      const hasher = this.#ports.hashing.create(algorithm);
+      let size = 0;
+      for await (const piece of readPieces(this.#ports.clock, descriptor, before.size)) {
+        throwIfAborted(signal);
+        hasher.update(piece);
+        size += piece.length;
+      }
+      const after = factsOf(fs.fstatSync(descriptor));
+      if (size !== before.size || !isUnchanged(before, after)) return { kind: 'changed' };
+      return { kind: 'hashed', hash: hasher.digest(), facts: before };
+    } catch (error) {
+      throwIfAborted(signal);
+      return outcomeOf(error);
+    } finally {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
+    }
+  }
+
+  #open(path: BytePath): number {
+    const walk = this.#walk();
+    try {
+      return fs.openSync(walk.locate(path), readFlags);
+    } finally {
+      walk.close();
+    }
+  }
+
+  #walk(): Walk {
+    try {
+      return this.#ports.root.walk();
+    } catch (error) {
+      throw fileError('read', '', error, 'reader');
+    }
+  }
+
+  #batch(algorithm: HashAlgorithm, outcomes: HashOutcome[]): Batch {
+    const digestOne = (bytes: Uint8Array) => this.#ports.hashing.digest(algorithm, bytes);
+    if (this.#lanes === undefined && algorithm === 'md5') {
+      this.#lanes = Md5Lanes.create(digestOne) ?? null;
+    }
+    const lanes = algorithm === 'md5' ? this.#lanes ?? undefined : undefined;
+    return new Batch(outcomes, this.#buffer, digestOne, lanes);
+  }
+}
+
+// ---
+
+/** The small files of one slice. */
+class Batch {
+  readonly outcomes: HashOutcome[];
+  readonly #buffer: Uint8Array;
+  readonly #digestOne: (bytes: Uint8Array) => ByteString;
+  readonly #lanes: Md5Lanes | undefined;
+  #waiting: { readonly index: number; readonly facts: FileFacts }[] = [];
+
+  constructor(
+    outcomes: HashOutcome[],
+    buffer: Uint8Array,
+    digestOne: (bytes: Uint8Array) => ByteString,
+    lanes: Md5Lanes | undefined,
+  ) {
+    this.outcomes = outcomes;
+    this.#buffer = buffer;
+    this.#digestOne = digestOne;
+    this.#lanes = lanes;
+  }
+
+  /** Where to read the next file to. */
+  room(size: number): Uint8Array {
+    const lanes = this.#lanes;
+    if (lanes === undefined) return this.#buffer.subarray(0, size);
+    const room = lanes.room(size);
+    if (room !== undefined) return room;
+    this.flush();
+    return lanes.room(size)!;
+  }
+
+  /** Takes in the file that was read to `room`. */
+  add(index: number, facts: FileFacts): void {
+    if (this.#lanes === undefined) {
+      const hash = this.#digestOne(this.#buffer.subarray(0, facts.size));
+      this.outcomes[index] = { kind: 'hashed', hash, facts };
+    } else {
+      this.#lanes.add(facts.size);
+      this.#waiting.push({ index, facts });
+    }
+  }
+
+  /** Hashes those that wait for it. */
+  flush(): void {
+    const hashes = this.#lanes?.digests() ?? [];
+    for (const [at, { index, facts }] of this.#waiting.entries()) {
+      this.outcomes[index] = { kind: 'hashed', hash: hashes[at]!, facts };
+    }
+    this.#waiting = [];
+  }
+}
+
+/** Hashes a file, or says why not; false where it is too large to be read at once. */
+function hashSmall(walk: Walk, path: BytePath, index: number, batch: Batch): boolean {
+  let descriptor: number | undefined;
+  try {
+    descriptor = fs.openSync(walk.locate(path), readFlags);
+    const before = regularFacts(descriptor);
+    if (before.size > smallBytesMax) return false;
+    const count = readAtOnce(descriptor, batch.room(before.size), 0);
+    const after = factsOf(fs.fstatSync(descriptor));
+    if (count === before.size && isUnchanged(before, after)) batch.add(index, before);
+    else batch.outcomes[index] = { kind: 'changed' };
+  } catch (error) {
+    batch.outcomes[index] = outcomeOf(error);
+  } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+  return true;
+}
+
+function outcomeOf(error: unknown): HashOutcome {
+  const code = systemCode(error);
+  const isElsewhere = error instanceof BlockedPathError || code === 'ELOOP' || code === 'ENOTDIR';
+  if (isElsewhere || saysAbsent(error)) return { kind: 'vanished' };
+  return { kind: 'unreadable', reason: failureReason(error) };
+}

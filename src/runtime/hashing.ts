@@ -1,0 +1,109 @@
+/**
+ * The port `Hashing` on a real machine: the runtime's own hashes, and `hash-wasm` for those that
+ * the runtime lacks.
+ *
+ * Synchronous, as the port wants it: what has to be loaded or compiled is so in `createHashing`.
+ */
+import { createHash, hash as hashAtOnce } from 'node:crypto';
+import type { IHasher } from 'hash-wasm';
+import { fromBytes, type ByteString } from '../base/bytes.ts';
+import type { HashAlgorithm, Hasher, Hashing } from '../ports.ts';
+
+/** What each algorithm is called by `node:crypto`. */
+const nativeNames: Readonly<Record<HashAlgorithm, string>> = {
+  md5: 'md5',
+  sha256: 'sha256',
+  blake2b: 'blake2b512',
+};
+
+const algorithms = Object.keys(nativeNames) as HashAlgorithm[];
+
+/** Whether the runtime has an algorithm; one that is switched off (FIPS) counts as lacking. */
+export function isNative(algorithm: HashAlgorithm): boolean {
+  try {
+    createHash(nativeNames[algorithm]).update('').digest();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * Makes ready all algorithms.
+ * @param hasNative which algorithms to take from the runtime; all that it has, but for tests
+ */
+export async function createHashing(
+  hasNative: (algorithm: HashAlgorithm) => boolean = isNative,
+): Promise<Hashing> {
+  const compiled = new Map<HashAlgorithm, IHasher>();
+  for (const algorithm of algorithms) {
+    if (!hasNative(algorithm)) compiled.set(algorithm, await compile(algorithm));
+  }
+  const create = (algorithm: HashAlgorithm): Hasher => {
+    const engine = compiled.get(algorithm);
+    return engine === undefined ? new NativeHasher(algorithm) : new CompiledHasher(engine);
+  };
+  return {
+    create,
+    digest: (algorithm, bytes) => {
+      if (!compiled.has(algorithm)) return hashAtOnce(nativeNames[algorithm], bytes, 'binary');
+      const hasher = create(algorithm);
+      hasher.update(bytes);
+      return hasher.digest();
+    },
+  };
+}
+
+async function compile(algorithm: HashAlgorithm): Promise<IHasher> {
+  const library = await import('hash-wasm');
+  switch (algorithm) {
+    case 'md5':
+      return library.createMD5();
+    case 'sha256':
+      return library.createSHA256();
+    case 'blake2b':
+      return library.createBLAKE2b(512);
+  }
+}
+
+class NativeHasher implements Hasher {
+  readonly #hash;
+
+  constructor(algorithm: HashAlgorithm) {
+    this.#hash = createHash(nativeNames[algorithm]);
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#hash.update(bytes);
+  }
+
+  digest(): ByteString {
+    return this.#hash.digest('binary');
+  }
+}
+
+/**
+ * One of any number of hashers that share a compiled engine: making an engine is asynchronous,
+ * making a hasher must not be. Each brings its own state to the engine whenever it works.
+ */
+class CompiledHasher implements Hasher {
+  readonly #engine: IHasher;
+  #state: Uint8Array;
+
+  constructor(engine: IHasher) {
+    this.#engine = engine;
+    engine.init();
+    this.#state = engine.save();
+  }
+
+  update(bytes: Uint8Array): void {
+    this.#engine.load(this.#state);
+    this.#engine.update(bytes);
+    this.#state = this.#engine.save();
+  }
+
+  digest(): ByteString {
+    this.#engine.load(this.#state);
+    return fromBytes(this.#engine.digest('binary'));
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * The port `TreeReader` on a real disk: listing, facts, hashes and reading, confined to the root.
+ *
+ * A name is looked at through the directory that it is in, so a link on the way reads as if
+ * nothing were there. Names are bytes; where a runtime cannot represent one it is reported.
+ */
+import type { Buffer } from 'node:buffer';
+import * as fs from 'node:fs';
+import {
+  type BytePath,
+  type ByteString,
+  displayPath,
+  fromBytes,
+  isAscii,
+} from '../base/bytes.ts';
+import { throwIfAborted } from '../base/async.ts';
+import type {
+  DirectoryItem,
+  DirectoryListing,
+  FileFacts,
+  HashAlgorithm,
+  HashOutcome,
+  OpenFile,
+  TreeReader,
+  UnreadableItem,
+} from '../ports.ts';
+import {
+  factsOf,
+  readAtOnce,
+  readFlags,
+  readFully,
+  regularFacts,
+  smallBytesMax,
+} from './descriptors.ts';
+import { BlockedPathError, failureReason, fileError, saysAbsent, systemCode } from './file-errors.ts';
+import { FileHasher, type HasherPorts } from './file-hasher.ts';
+import { nameOf, parentOf, systemPath, type Walk, type WalkedDirectory } from './rooted-directory.ts';
+import { inSlices } from './slices.ts';
+
+/** Directories that take more than this on the disk are read on another thread, bytes. */
+const largeDirectoryBytes = 512 * 1024;
+
+/** How U+FFFD, which stands for bytes that a runtime could not represent, looks as bytes. */
+const replacementBytes = '\xef\xbf\xbd';
+
+/** Reads the tree below a root. */
+export class DiskReader implements TreeReader {
+  readonly #ports: HasherPorts;
+  readonly #hasher: FileHasher;
+
+  constructor(ports: HasherPorts) {
+    this.#ports = ports;
+    this.#hasher = new FileHasher(ports);
+  }
+
+  async list(directory: BytePath): Promise<DirectoryListing> {
+    try {
+      const names = await this.#names(directory);
+      const items: DirectoryItem[] = [];
+      const unreadable: UnreadableItem[] = [];
+      await inSlices(this.#ports.clock, names.length, (start, mayGoOn) => {
+        const walk = this.#ports.root.walk();
+        try {
+          const open = walk.directory(directory);
+          let index = start;
+          do lookAt(walk, open, names[index++]!, items, unreadable);
+          while (index < names.length && mayGoOn());
+          return index;
+        } finally {
+          walk.close();
+        }
+      });
+      return { items, unreadable };
+    } catch (error) {
+      throw fileError('list', directory, error, 'reader');
+    }
+  }
+
+  async facts(path: BytePath): Promise<FileFacts | undefined> {
+    await this.#ports.clock.breathe();
+    try {
+      return this.#walked((walk) => {
+        if (path === '') return factsOf(fs.statSync(systemPath(`${walk.directory('').prefix}.`)));
+        const stats = fs.lstatSync(walk.locate(path), { throwIfNoEntry: false });
+        return stats === undefined ? undefined : factsOf(stats);
+      });
+    } catch (error) {
+      const isBlocked = error instanceof BlockedPathError || systemCode(error) === 'ENOTDIR';
+      if (isBlocked || saysAbsent(error)) return undefined;
+      throw fileError('look at', path, error, 'reader');
+    }
+  }
+
+  hash(
+    paths: readonly BytePath[],
+    algorithm: HashAlgorithm,
+    signal: AbortSignal,
+  ): Promise<HashOutcome[]> {
+    throwIfAborted(signal);
+    return this.#hasher.hash(paths, algorithm, signal);
+  }
+
+  async open(path: BytePath): Promise<OpenFile> {
+    await this.#ports.clock.breathe();
+    let descriptor: number | undefined;
+    try {
+      descriptor = this.#walked((walk) => fs.openSync(walk.locate(path), readFlags));
+      return new DiskFile(path, descriptor, regularFacts(descriptor));
+    } catch (error) {
+      if (descriptor !== undefined) fs.closeSync(descriptor);
+      throw fileError('open', path, error, 'reader');
+    }
+  }
+
+  async #names(directory: BytePath): Promise<ByteString[]> {
+    const walk = this.#ports.root.walk();
+    try {
+      const path = systemPath(`${walk.directory(directory).prefix}.`);
+      const isLarge = fs.statSync(path).size > largeDirectoryBytes;
+      // The walk is held over this one await: what is read is the directory that was reached.
+      const names = isLarge ? await fs.promises.readdir(path) : fs.readdirSync(path);
+      if (names.every(isAscii)) return names;
+      const rawNames: Buffer[] = isLarge
+        ? await fs.promises.readdir(path, { encoding: 'buffer' })
+        : fs.readdirSync(path, { encoding: 'buffer' });
+      return rawNames.map((name) => fromBytes(name));
+    } finally {
+      walk.close();
+    }
+  }
+
+  #walked<T>(work: (walk: Walk) => T): T {
+    const walk = this.#ports.root.walk();
+    try {
+      return work(walk);
+    } finally {
+      walk.close();
+    }
+  }
+}
+
+/** Looks at a name in a directory; one that has just vanished is left out. */
+function lookAt(
+  walk: Walk,
+  directory: WalkedDirectory,
+  name: ByteString,
+  items: DirectoryItem[],
+  unreadable: UnreadableItem[],
+): void {
+  try {
+    const stats = fs.lstatSync(walk.child(directory, name), { throwIfNoEntry: false });
+    if (stats !== undefined) items.push(itemOf(name, stats));
+    else if (name.includes(replacementBytes)) {
+      const reason = 'its name is not UTF-8, which this runtime cannot represent';
+      unreadable.push({ shownName: displayPath(name), reason });
+    }
+  } catch (error) {
+    unreadable.push({ shownName: displayPath(name), reason: failureReason(error) });
+  }
+}
+
+/** An open file of the tree. */
+class DiskFile implements OpenFile {
+  readonly facts: FileFacts;
+  readonly #path: BytePath;
+  readonly #descriptor: number;
+  #isOpen = true;
+
+  constructor(path: BytePath, descriptor: number, facts: FileFacts) {
+    this.#path = path;
+    this.#descriptor = descriptor;
+    this.facts = facts;
+  }
+
+  async read(offset: number, length: number): Promise<Uint8Array> {
+    const buffer = new Uint8Array(length);
+    try {
+      const count = length <= smallBytesMax
+        ? readAtOnce(this.#descriptor, buffer, offset)
+        : await readFully(this.#descriptor, buffer, offset);
+      return buffer.subarray(0, count);
+    } catch (error) {
+      throw fileError('read', this.#path, error, 'reader');
+    }
+  }
+
+  async currentFacts(): Promise<FileFacts> {
+    try {
+      return factsOf(fs.fstatSync(this.#descriptor));
+    } catch (error) {
+      throw fileError('look at', this.#path, error, 'reader');
+    }
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    fs.closeSync(this.#descriptor);
+  }
+}

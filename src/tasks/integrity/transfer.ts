@@ -1,0 +1,320 @@
+/**
+ * Getting contents from the master to a worker: both ends of `content.fetch`.
+ *
+ * The worker names paths with the hash that it wants there, in batches; the master answers with one
+ * bundle per batch. A content that no longer has its hash is never sent: it is reported as changed,
+ * and the next generation brings the new one. Small files are read whole and checked before a byte
+ * of them leaves; large ones are streamed, checked at the end, and may start at an offset, so that
+ * a cut costs only what was in flight.
+ */
+import { concatBytes, fromBytes } from '../../base/bytes.ts';
+import { ClusterError, codeOf, ProtocolError } from '../../base/errors.ts';
+import {
+  type AbsenceReason,
+  BundleReader,
+  BundleWriter,
+  type BundleItem,
+  packItems,
+  readItems,
+} from '../../files/bundle.ts';
+import { BundleCache, type BuiltBundle } from '../../files/bundle-cache.ts';
+import type { Entry } from '../../files/entry.ts';
+import type { Publication } from '../../files/publication.ts';
+import type { Clock, Compression, HashAlgorithm, Hashing, OpenFile, TreeReader } from '../../ports.ts';
+import type { HandlersFor } from '../../session/handlers.ts';
+import type { Session } from '../../session/session.ts';
+
+/** Files up to this size are read whole and checked before they are sent, bytes. */
+export const smallFileBytesMax = 1024 * 1024;
+
+/** Files asked for in one batch: as many as their names fit into one request with ease. */
+const batchFilesMax = 1_000;
+
+/** Bytes read from a large file at a time. */
+const pieceBytes = 256 * 1024;
+
+/** Bytes gathered before they are sent: one full frame. */
+const sendBytes = 256 * 1024;
+
+/** One content that a worker wants. */
+export interface WantedContent {
+  readonly set: string;
+  readonly entry: Entry;
+  /** Where to start; more than 0 where a former transfer was cut. */
+  readonly offset: number;
+}
+
+// --- the worker's end ------------------------------------------------------------------------
+
+/** What the worker does with what arrives, item by item, in the order in which it was asked. */
+export interface ContentSink {
+  begin(wanted: WantedContent): Promise<void>;
+  bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void>;
+  /** All of it is there; the hash is the sink's to check. */
+  end(wanted: WantedContent): Promise<void>;
+  /** The master does not have it (any more): the next generation will tell. */
+  absent(wanted: WantedContent, reason: AbsenceReason): Promise<void>;
+}
+
+/** Cuts a list of wanted contents into batches; a large file is a batch by itself. */
+export function batchesOf(wanted: readonly WantedContent[], bytesMax: number): WantedContent[][] {
+  const batches: WantedContent[][] = [];
+  let batch: WantedContent[] = [];
+  let bytes = 0;
+  for (const item of wanted) {
+    const isFull = batch.length >= batchFilesMax || bytes + item.entry.size > bytesMax;
+    if (batch.length > 0 && isFull) {
+      batches.push(batch);
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(item);
+    bytes += item.entry.size;
+  }
+  if (batch.length > 0) batches.push(batch);
+  return batches;
+}
+
+/** Fetches one batch and hands what arrives to the sink. */
+export async function fetchContents(
+  ports: { readonly compression: Compression },
+  session: Session,
+  wanted: readonly WantedContent[],
+  sink: ContentSink,
+  signal: AbortSignal,
+): Promise<void> {
+  const sets = [...new Set(wanted.map((item) => item.set))];
+  const items = packItems(wanted.map((item) => ({
+    setIndex: sets.indexOf(item.set),
+    path: item.entry.path,
+    hash: item.entry.hash,
+    offset: item.offset,
+  })));
+  const { data, reply } = session.requestBulk('content.fetch', { sets, items }, { signal });
+  const reader = new BundleReader({ compression: ports.compression, itemsCount: wanted.length });
+  for await (const chunk of data) {
+    for (const event of reader.push(chunk)) {
+      const item = wanted[event.item]!;
+      if (event.kind === 'begin') {
+        assertLength(item, event.length);
+        await sink.begin(item);
+      } else if (event.kind === 'bytes') {
+        await sink.bytes(item, event.bytes);
+      } else if (event.kind === 'end' && event.isComplete) {
+        await sink.end(item);
+      } else {
+        await sink.absent(item, event.kind === 'absent' ? event.reason : 'changed');
+      }
+    }
+  }
+  await reply;
+  if (!reader.isFinished) {
+    throw new ProtocolError('unexpected', 'The master sent fewer contents than were asked for');
+  }
+}
+
+function assertLength(item: WantedContent, length: number): void {
+  const expected = item.entry.size - item.offset;
+  if (length === expected) return;
+  throw new ProtocolError(
+    'unexpected',
+    `The master sends ${length} bytes of a file of which ${expected} are missing`,
+  );
+}
+
+// --- the master's end ------------------------------------------------------------------------
+
+/** What serving contents needs. */
+export interface TransferPorts {
+  readonly clock: Clock;
+  readonly files: TreeReader;
+  readonly hashing: Hashing;
+  readonly compression: Compression;
+}
+
+/** Settings of serving contents. */
+export interface TransferOptions {
+  readonly algorithm: HashAlgorithm;
+  /** Whether to compress what compresses. */
+  readonly compress: boolean;
+  /** Most bytes of finished bundles kept for other workers. */
+  readonly cacheBytesMax: number;
+  /** Largest bundle that is built in memory, bytes of contents. */
+  readonly bundleBytesMax: number;
+}
+
+/** Answers to `content.fetch`. */
+export function transferHandlers(
+  ports: TransferPorts,
+  publication: Publication,
+  options: TransferOptions,
+): Pick<HandlersFor<'worker'>, 'content.fetch'> {
+  const cache = new BundleCache(options.cacheBytesMax);
+  const server = new ContentServer(ports, options);
+  return {
+    'content.fetch': async (request, context) => {
+      const asked = readItems(request.items, options.algorithm).map((item) => ({
+        item,
+        entry: publishedEntry(publication, request.sets[item.setIndex], item),
+      }));
+      const bytes = asked.reduce((sum, { entry }) => sum + (entry?.size ?? 0), 0);
+      const isSmall = bytes <= options.bundleBytesMax + smallFileBytesMax &&
+        asked.every(({ item }) => item.offset === 0);
+      if (!isSmall) {
+        await server.serve(asked, context.signal, (piece) => context.send(piece));
+        return {};
+      }
+      const key = `${request.sets.join()} ${fromBytes(request.items)}`;
+      const bundle = await cache.get(key, () => server.build(asked));
+      for (const piece of bundle.pieces) await context.send(piece);
+      return {};
+    },
+  };
+}
+
+interface Asked {
+  readonly item: BundleItem;
+  /** The published entry with the hash that was asked for; undefined where there is none. */
+  readonly entry: Entry | undefined;
+}
+
+function publishedEntry(
+  publication: Publication,
+  set: string | undefined,
+  item: BundleItem,
+): Entry | undefined {
+  const manifest = set === undefined ? undefined : publication.latest.value?.manifests.get(set);
+  const entry = manifest?.get(item.path);
+  return entry?.hash === item.hash && item.offset <= entry.size ? entry : undefined;
+}
+
+/** Reads contents and writes bundles. */
+class ContentServer {
+  readonly #ports: TransferPorts;
+  readonly #options: TransferOptions;
+
+  constructor(ports: TransferPorts, options: TransferOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** A bundle in memory. */
+  async build(asked: readonly Asked[]): Promise<BuiltBundle> {
+    const pieces: Uint8Array[] = [];
+    const never = new AbortController().signal;
+    const isComplete = await this.serve(asked, never, (piece) => {
+      pieces.push(piece);
+      return Promise.resolve();
+    });
+    return { pieces, isComplete };
+  }
+
+  /** Sends a bundle piece by piece; whether every content was there. */
+  async serve(
+    asked: readonly Asked[],
+    signal: AbortSignal,
+    send: (piece: Uint8Array) => Promise<void>,
+  ): Promise<boolean> {
+    let waiting: Uint8Array[] = [];
+    let waitingBytes = 0;
+    const { compression } = this.#ports;
+    const writer = new BundleWriter(
+      { compression, compress: this.#options.compress },
+      (block) => {
+        waiting.push(block);
+        waitingBytes += block.length;
+      },
+    );
+    const drain = async (isLast: boolean) => {
+      if (waitingBytes === 0 || (!isLast && waitingBytes < sendBytes)) return;
+      const piece = concatBytes(waiting);
+      waiting = [];
+      waitingBytes = 0;
+      await send(piece);
+    };
+    let isComplete = true;
+    for (const { item, entry } of asked) {
+      signal.throwIfAborted();
+      isComplete = await this.#add(writer, item, entry, drain) && isComplete;
+      await drain(false);
+      await this.#ports.clock.breathe();
+    }
+    writer.flush();
+    await drain(true);
+    return isComplete;
+  }
+
+  async #add(
+    writer: BundleWriter,
+    item: BundleItem,
+    entry: Entry | undefined,
+    drain: (isLast: boolean) => Promise<void>,
+  ): Promise<boolean> {
+    if (entry === undefined) {
+      writer.add('unknown');
+      return false;
+    }
+    let file: OpenFile;
+    try {
+      file = await this.#ports.files.open(entry.path);
+    } catch (error) {
+      writer.add(absenceOf(error));
+      return false;
+    }
+    try {
+      if (file.facts.size !== entry.size) {
+        writer.add('changed');
+        return false;
+      }
+      return entry.size <= smallFileBytesMax && item.offset === 0
+        ? await this.#addSmall(writer, file, entry)
+        : await this.#addLarge(writer, file, entry, item.offset, drain);
+    } finally {
+      await file.close();
+    }
+  }
+
+  async #addSmall(writer: BundleWriter, file: OpenFile, entry: Entry): Promise<boolean> {
+    const bytes = await file.read(0, entry.size);
+    const hash = this.#ports.hashing.digest(this.#options.algorithm, bytes);
+    if (bytes.length !== entry.size || hash !== entry.hash) {
+      writer.add('changed');
+      return false;
+    }
+    writer.begin(bytes.length);
+    writer.write(bytes);
+    writer.end(true);
+    return true;
+  }
+
+  async #addLarge(
+    writer: BundleWriter,
+    file: OpenFile,
+    entry: Entry,
+    offset: number,
+    drain: (isLast: boolean) => Promise<void>,
+  ): Promise<boolean> {
+    writer.begin(entry.size - offset);
+    let at = offset;
+    while (at < entry.size) {
+      const piece = await file.read(at, Math.min(pieceBytes, entry.size - at));
+      // A file that became shorter: what was announced must come, the trailer takes it back.
+      const bytes = piece.length > 0 ? piece : new Uint8Array(Math.min(pieceBytes, entry.size - at));
+      writer.write(bytes);
+      at += bytes.length;
+      await drain(false);
+      await this.#ports.clock.breathe();
+    }
+    const { size, mtimeMs, ctimeMs, inode } = await file.currentFacts();
+    const before = file.facts;
+    const isSame = size === before.size && mtimeMs === before.mtimeMs &&
+      ctimeMs === before.ctimeMs && inode === before.inode;
+    writer.end(isSame);
+    return isSame;
+  }
+}
+
+function absenceOf(error: unknown): AbsenceReason {
+  if (!(error instanceof ClusterError)) throw error;
+  return codeOf(error) === 'notFound' ? 'vanished' : 'unreadable';
+}

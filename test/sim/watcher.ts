@@ -1,0 +1,63 @@
+/**
+ * The Watcher port of a simulated node: hints that come late, not at all, twice, or without a name.
+ */
+import type { BytePath } from '../../src/base/bytes.ts';
+import type { Watcher } from '../../src/ports.ts';
+import type { SimDisk } from './disk.ts';
+import type { Life } from './life.ts';
+import type { DelayRange, SeededRandom } from './random.ts';
+
+/** How reliable the hints are. */
+export interface WatcherOptions {
+  /** How late a hint is. @default 1 to 5 ms, at times 300 ms */
+  readonly delay?: DelayRange;
+  /** Share of the changes that give no hint. @default 0 */
+  readonly lossShare?: number;
+  /** Share of the hints that do not say what changed. @default 0 */
+  readonly namelessShare?: number;
+  /** Share of the changes after which a second, needless hint comes. @default 0 */
+  readonly spuriousShare?: number;
+}
+
+const DEFAULT_DELAY: DelayRange = { minMs: 1, typicalMs: 5, maxMs: 300 };
+
+/** The port of one incarnation. */
+export function simWatcher(
+  life: Life,
+  disk: SimDisk,
+  random: SeededRandom,
+  options: WatcherOptions,
+): Watcher {
+  const { delay = DEFAULT_DELAY, lossShare = 0, namelessShare = 0, spuriousShare = 0 } = options;
+  return {
+    watch: (directories, listener) => {
+      const handle = life.open('watch', `watches ${directories.join(', ') || 'the root'}`);
+      let isOpen = true;
+      const hint = (path: BytePath | undefined): void => {
+        life.world.after(random.delayMs(delay), `${life.owner} hint ${path ?? 'anything'}`, () => {
+          if (isOpen) listener(path);
+        }, life);
+      };
+      const stopListening = disk.onChange((path) => {
+        if (path !== undefined && !directories.some((directory) => isBelow(path, directory))) return;
+        if (random.chance(lossShare)) return;
+        hint(random.chance(namelessShare) ? undefined : path);
+        if (random.chance(spuriousShare)) hint(path);
+      });
+      const close = (): void => {
+        isOpen = false;
+        stopListening();
+        life.close(handle);
+        forget();
+      };
+      const forget = life.onEnd(stopListening);
+      return { close };
+    },
+  };
+}
+
+// ---
+
+function isBelow(path: BytePath, directory: BytePath): boolean {
+  return directory === '' || path === directory || path.startsWith(`${directory}/`);
+}
