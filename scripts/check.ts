@@ -26,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   files: ['base', 'ports'],
   agents: ['base', 'ports'],
   identity: ['base', 'ports'],
-  config: ['base', 'ports', 'type files'],
+  config: ['base', 'ports', 'files', 'identity'],
   tasks: CORE,
   node: [...CORE, 'tasks', 'config'],
   cli: [...CORE, 'tasks', 'config', 'node'],

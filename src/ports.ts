@@ -74,6 +74,16 @@ export interface Stream {
   readonly protocol: string;
   /** The peer's certificate, verified against the cluster's authority; undefined if it had none. */
   readonly certificate: PeerCertificate | undefined;
+  /**
+   * Why a certificate that was shown was not accepted: the TLS library's code, for instance
+   * `CERT_HAS_EXPIRED`. Undefined where none was shown, or where `certificate` is there.
+   */
+  readonly rejection?: string | undefined;
+  /**
+   * The certificates that the peer showed (DER), its own first, whether accepted or not; for those
+   * who judge them on their own: joining, and telling a refused peer why.
+   */
+  readonly presentedChain?: readonly Uint8Array[];
   /** What arrives; ends when the peer ends, throws `unreachable` when the connection is lost. */
   readonly readable: AsyncIterable<Uint8Array>;
   /** Resolves when the bytes have left for the network: back-pressure. They must not change. */

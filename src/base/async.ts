@@ -37,24 +37,36 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
   if (signal?.aborted) throw abortReason(signal);
 }
 
+/**
+ * Calls back with the reason when the signal is aborted, at once where it has been already.
+ * The result takes the listener back.
+ */
+export function onAbort(
+  signal: AbortSignal | undefined,
+  listener: (reason: Error) => void,
+): () => void {
+  if (signal === undefined) return () => {};
+  const call = () => listener(abortReason(signal));
+  if (signal.aborted) {
+    call();
+    return () => {};
+  }
+  signal.addEventListener('abort', call, { once: true });
+  return () => signal.removeEventListener('abort', call);
+}
+
 /** A controller that is aborted when its parent is; `release` unlinks it from the parent. */
 export function linkedController(
   parent: AbortSignal | undefined,
 ): { controller: AbortController; release: () => void } {
   const controller = new AbortController();
-  if (parent === undefined) return { controller, release: () => {} };
-  if (parent.aborted) {
-    controller.abort(abortReason(parent));
-    return { controller, release: () => {} };
-  }
-  const follow = () => controller.abort(abortReason(parent));
-  parent.addEventListener('abort', follow, { once: true });
-  return { controller, release: () => parent.removeEventListener('abort', follow) };
+  return { controller, release: onAbort(parent, (reason) => controller.abort(reason)) };
 }
 
 /**
  * Runs `work` with a signal that is aborted after `ms` milliseconds or with the parent.
- * The promise settles as soon as the signal does, even where `work` is slow to notice.
+ * The promise settles as soon as the signal does, even where `work` is slow to notice. Nothing is
+ * begun where the parent has been aborted already.
  *
  * @throws ClusterError('timeout') saying what took too long
  */
@@ -65,6 +77,7 @@ export async function withDeadline<T>(
   parent: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
+  throwIfAborted(parent);
   const { controller, release } = linkedController(parent);
   const timer = new AbortController();
   clock.sleep(ms, timer.signal).then(
@@ -81,21 +94,15 @@ export async function withDeadline<T>(
 
 /** The promise's outcome, or the signal's reason if that comes first. */
 export function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  if (signal.aborted) {
-    promise.catch(() => {});
-    return Promise.reject(abortReason(signal));
-  }
   return new Promise((resolve, reject) => {
-    const stop = () => reject(abortReason(signal));
-    signal.addEventListener('abort', stop, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', stop));
+    const release = onAbort(signal, reject);
+    promise.then(resolve, reject).finally(release);
   });
 }
 
 /** A value that is replaced now and then, and those who wait for the next one. */
 export class Latest<T> {
   #value: T;
-  #waiting: Deferred<T>[] = [];
   readonly #listeners = new Set<(value: T) => void>();
 
   constructor(value: T) {
@@ -110,13 +117,10 @@ export class Latest<T> {
   /** Replaces the value and tells all who listen or wait. */
   publish(value: T): void {
     this.#value = value;
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const waiter of waiting) waiter.resolve(value);
     for (const listener of this.#listeners) listener(value);
   }
 
-  /** Calls the listener at every publication; the result ends that. */
+  /** Calls the listener at every publication; the result ends that. It must not throw. */
   listen(listener: (value: T) => void): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -126,9 +130,9 @@ export class Latest<T> {
 
   /** The next value to be published. */
   next(signal: AbortSignal): Promise<T> {
-    const waiter = deferred<T>();
-    this.#waiting.push(waiter);
-    return untilAborted(waiter.promise, signal);
+    const next = deferred<T>();
+    const stop = this.listen((value) => next.resolve(value));
+    return untilAborted(next.promise, signal).finally(stop);
   }
 }
 

@@ -63,7 +63,8 @@ export function isByteString(text: string): text is ByteString {
 // C0 controls, DEL, C1 controls, line and paragraph separators, and the bidirectional overrides
 // with which a name can be made to look like another one.
 // deno-lint-ignore no-control-regex
-const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u061c\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
 /** A text that is safe on a terminal and in one line of a log: control characters are escaped. */
 export function displayText(text: string): string {

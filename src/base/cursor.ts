@@ -155,8 +155,9 @@ export class ByteReader {
 
   #take(length: number): number {
     const start = this.#at;
-    if (length > this.#end - start) {
-      throw new ProtocolError('malformed', `Packed rows end ${length} bytes too early`);
+    const missing = length - this.remaining;
+    if (missing > 0) {
+      throw new ProtocolError('malformed', `Packed rows end ${missing} bytes too early`);
     }
     this.#at = start + length;
     return start;

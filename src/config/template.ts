@@ -55,12 +55,14 @@ export function masterTemplate(facts: MasterFacts): string {
 
 /** The configuration file of a new worker. */
 export function workerTemplate(facts: WorkerFacts): string {
-  const { algorithm = defaultAlgorithm } = facts;
+  const { algorithm } = facts;
   const sets = facts.sets?.map(setInput) ?? defaultSets;
   return compose('worker', 'join', [
     nodeSection(facts, 'worker'),
     section('worker', { master: facts.master }, {}),
-    ...algorithm === defaultAlgorithm ? [] : [section('local_integrity', { algorithm }, {})],
+    ...(algorithm === undefined || algorithm === defaultAlgorithm
+      ? []
+      : [section('local_integrity', { algorithm }, {})]),
     section('hooks', {}, {
       validate: ['/usr/local/bin/check-tree'],
       reload: ['systemctl', 'reload', 'SERVICE'],

@@ -12,14 +12,11 @@
 import type { BytePath, ByteString } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 
-/** Branches of a tree: 64 digests make one small message. */
-export const branchCount = 64;
-
-/** Leaves of a branch; the same number, so that both are compared by one function. */
-export const leavesPerBranch = branchCount;
+/** Branches of a tree, and leaves of a branch: 64 digests make one small message. */
+export const fanOut = 64;
 
 /** Leaves of a tree: few rows each for 100,000 files, little to keep for ten. */
-export const leafCount = branchCount * leavesPerBranch;
+export const leavesCount = fanOut * fanOut;
 
 /** Bytes of a digest: beyond chance, and short enough to send thousands. */
 export const digestBytes = 16;
@@ -46,17 +43,39 @@ export function leafOf(path: BytePath): number {
  * @throws ProtocolError `malformed` where `theirs` are not 64 digests
  */
 export function differingBranches(mine: Uint8Array, theirs: Uint8Array): number[] {
-  if (theirs.length !== branchCount * digestBytes) {
+  if (theirs.length !== fanOut * digestBytes) {
     throw new ProtocolError(
       'malformed',
-      `Expected ${branchCount} digests of ${digestBytes} bytes, got ${theirs.length} bytes`,
+      `Expected ${fanOut} digests of ${digestBytes} bytes, got ${theirs.length} bytes`,
     );
   }
   const differing: number[] = [];
-  for (let i = 0; i < branchCount; i++) {
+  for (let i = 0; i < fanOut; i++) {
     if (!equalDigests(mine, theirs, i * digestBytes)) differing.push(i);
   }
   return differing;
+}
+
+/** One bit for each leaf, the lowest bit of a byte first: 512 bytes. */
+export function packLeaves(leaves: Iterable<number>): Uint8Array {
+  const bits = new Uint8Array(leavesCount / 8);
+  for (const leaf of leaves) bits[leaf >> 3] = bits[leaf >> 3]! | (1 << (leaf & 7));
+  return bits;
+}
+
+/**
+ * The leaves whose bits are set, in ascending order.
+ * @throws ProtocolError `malformed` where these are not the bits of all leaves
+ */
+export function readLeaves(bits: Uint8Array): number[] {
+  if (bits.length !== leavesCount / 8) {
+    throw new ProtocolError('malformed', `Expected ${leavesCount} bits, got ${bits.length} bytes`);
+  }
+  const leaves: number[] = [];
+  for (let leaf = 0; leaf < leavesCount; leaf++) {
+    if ((bits[leaf >> 3]! & (1 << (leaf & 7))) !== 0) leaves.push(leaf);
+  }
+  return leaves;
 }
 
 // ---------------------------------------------------------------------------------------------

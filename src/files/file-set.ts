@@ -11,7 +11,7 @@ import { type BytePath, type ByteString, fromText, toBytes } from '../base/bytes
 import { ClusterError } from '../base/errors.ts';
 import type { HashAlgorithm, Hashing } from '../ports.ts';
 import { isBelow, parentOf, pathBytesMax, pathProblem } from './paths.ts';
-import { compileDescent, compilePatterns, patternProblem, type PathTest } from './patterns.ts';
+import { compileDescent, compilePatterns, type PathTest, patternProblem } from './patterns.ts';
 
 /** A part of the managed tree and how it is treated; the configuration resolves to this. */
 export interface FileSet {

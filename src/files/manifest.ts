@@ -13,25 +13,12 @@ import { type BytePath, type ByteString } from '../base/bytes.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { invariant } from '../base/errors.ts';
 import type { HashAlgorithm, Hashing } from '../ports.ts';
-import {
-  branchCount,
-  digestBytes,
-  emptyDigest,
-  leafCount,
-  leafOf,
-  leavesPerBranch,
-} from './digest-tree.ts';
+import { digestBytes, emptyDigest, fanOut, leafOf, leavesCount } from './digest-tree.ts';
 import type { Entry, EntryChange } from './entry.ts';
 import { emptyRows, findRow, mergeRows, writeDigested } from './packed-leaf.ts';
 import { unpackRow } from './rows.ts';
 
-export {
-  branchCount,
-  differingBranches,
-  leafCount,
-  leafOf,
-  leavesPerBranch,
-} from './digest-tree.ts';
+export { differingBranches } from './digest-tree.ts';
 export { packRow, readRows } from './rows.ts';
 
 /** What a manifest hashes with. */
@@ -62,10 +49,10 @@ export class Manifest {
   /** A manifest without entries. */
   static empty(options: ManifestOptions): Manifest {
     const { hashing, algorithm } = options;
-    const branch = new Branch(new Array<Uint8Array>(leavesPerBranch).fill(emptyRows), 0, 0);
+    const branch = new Branch(Array.from({ length: fanOut }, () => emptyRows), 0, 0);
     return new Manifest(
       { hashing, algorithm, scratch: new ByteWriter(4096) },
-      new Array<Branch>(branchCount).fill(branch),
+      Array.from({ length: fanOut }, () => branch),
     );
   }
 
@@ -100,7 +87,7 @@ export class Manifest {
       if (others === undefined) touched.set(leaf, [change]);
       else others.push(change);
     }
-    const byBranch = Map.groupBy(touched, ([leaf]) => Math.floor(leaf / leavesPerBranch));
+    const byBranch = Map.groupBy(touched, ([leaf]) => Math.floor(leaf / fanOut));
     const branches = [...this.#branches];
     let isSame = true;
     for (const [index, leaves] of byBranch) {
@@ -123,7 +110,7 @@ export class Manifest {
   /** The digests of the 64 branches, one after the other. */
   branchDigests(): Uint8Array {
     if (this.#branchDigests === undefined) {
-      const digests = new Uint8Array(branchCount * digestBytes);
+      const digests = new Uint8Array(fanOut * digestBytes);
       for (const [i, branch] of this.#branches.entries()) {
         writeDigest(digests, i, branch.digest(this.#tools));
       }
@@ -134,14 +121,14 @@ export class Manifest {
 
   /** The digests of the 64 leaves of a branch, one after the other. */
   leafDigests(branch: number): Uint8Array {
-    invariant(branch >= 0 && branch < branchCount, 'a branch is one of 64');
+    invariant(branch >= 0 && branch < fanOut, 'a branch is one of 64');
     return this.#branches[branch]!.leafDigests(this.#tools);
   }
 
   /** The packed rows of a leaf (0 to 4095), sorted by path. */
   leafRows(leaf: number): Uint8Array {
-    invariant(leaf >= 0 && leaf < leafCount, 'a leaf is one of 4096');
-    return this.#branches[Math.floor(leaf / leavesPerBranch)]!.leaves[leaf % leavesPerBranch]!;
+    invariant(leaf >= 0 && leaf < leavesCount, 'a leaf is one of 4096');
+    return this.#branches[Math.floor(leaf / fanOut)]!.leaves[leaf % fanOut]!;
   }
 
   /** The entries of a leaf (0 to 4095), sorted by path. */
@@ -154,7 +141,7 @@ export class Manifest {
 
   /** All entries, leaf by leaf: not in the order of their paths. */
   *entries(): Generator<Entry> {
-    for (let leaf = 0; leaf < leafCount; leaf++) yield* this.leafEntries(leaf);
+    for (let leaf = 0; leaf < leavesCount; leaf++) yield* this.leafEntries(leaf);
   }
 }
 
@@ -180,7 +167,7 @@ class Branch {
     leaves: readonly Uint8Array[],
     count: number,
     bytes: number,
-    leafDigests = new Uint8Array(leavesPerBranch * digestBytes),
+    leafDigests = new Uint8Array(fanOut * digestBytes),
     staleLeaves: readonly number[] = [],
   ) {
     this.leaves = leaves;
@@ -195,7 +182,7 @@ class Branch {
     const stale = new Set(this.#staleLeaves);
     let { count, bytes } = this;
     for (const [leaf, changes] of changed) {
-      const index = leaf % leavesPerBranch;
+      const index = leaf % fanOut;
       const merged = mergeRows(leaves[index]!, changes, tools.algorithm, tools.scratch);
       if (merged.rows === leaves[index]) continue;
       leaves[index] = merged.rows;

@@ -6,12 +6,7 @@
  * by path. Rows from a peer are read with every value checked: what is wrong with them is a
  * `ProtocolError('malformed')`, never anything else.
  */
-import {
-  type BytePath,
-  compareByteStrings,
-  displayPath,
-  fromBytes,
-} from '../base/bytes.ts';
+import { type BytePath, compareByteStrings, displayPath, fromBytes } from '../base/bytes.ts';
 import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { invariant, ProtocolError } from '../base/errors.ts';
 import { type HashAlgorithm, hashBytes } from '../ports.ts';

@@ -17,8 +17,7 @@ export const versionMigrations: readonly string[] = [
      generation INTEGER NOT NULL, kind TEXT NOT NULL, name TEXT UNIQUE, hash BLOB,
      size INTEGER NOT NULL, mtime_ms REAL NOT NULL, replaced_ms REAL NOT NULL
    ) STRICT;
-   CREATE INDEX versions_by_path ON versions (path, id);
-   CREATE INDEX versions_by_generation ON versions (generation);`,
+   CREATE INDEX versions_by_path ON versions (path, id);`,
 ];
 
 /**
@@ -90,8 +89,10 @@ export class VersionStore {
   readonly #insert: Statement;
   readonly #selectByPath: Statement;
   readonly #selectNewest: Statement;
-  readonly #selectSince: Statement;
+  readonly #selectLastBefore: Statement;
+  readonly #selectOldest: Statement;
   readonly #selectById: Statement;
+  readonly #selectByName: Statement;
   readonly #selectNames: Statement;
   readonly #giveUp: Statement;
   readonly #delete: Statement;
@@ -114,13 +115,19 @@ export class VersionStore {
     this.#selectNewest = database.prepare(
       `SELECT ${columns} FROM versions ORDER BY id DESC LIMIT ?`,
     );
-    // The oldest noted change of each path since a generation: it tells what was there before.
-    this.#selectSince = database.prepare(
+    // Numbers start over where a master was set up anew: what counts is what came last.
+    this.#selectLastBefore = database.prepare(
+      'SELECT id FROM versions WHERE generation < ? ORDER BY id DESC LIMIT 1',
+    );
+    // The oldest of the noted changes of each path tells what was there before all of them.
+    this.#selectOldest = database.prepare(
       `SELECT ${columns} FROM versions WHERE id IN (
-         SELECT min(id) FROM versions WHERE generation >= ? GROUP BY path
-       ) AND path > ? ORDER BY path LIMIT ${transactionRowsMax}`,
+         SELECT min(id) FROM versions WHERE path > ? AND id > ?
+         GROUP BY path ORDER BY path LIMIT ${transactionRowsMax}
+       ) ORDER BY path`,
     );
     this.#selectById = database.prepare(`SELECT ${columns} FROM versions WHERE id = ?`);
+    this.#selectByName = database.prepare('SELECT id FROM versions WHERE name = ?');
     this.#selectNames = database.prepare(
       `SELECT id, name FROM versions WHERE name IS NOT NULL AND id > ?
        ORDER BY id LIMIT ${transactionRowsMax}`,
@@ -143,8 +150,7 @@ export class VersionStore {
 
   /** Whether a content of this name is noted. */
   has(name: string): boolean {
-    return this.#ports.database.prepare('SELECT id FROM versions WHERE name = ?').get(name) !==
-      undefined;
+    return this.#selectByName.get(name) !== undefined;
   }
 
   /** The versions of a path, or of all, newest first. @param countMax @default 1000 */
@@ -164,7 +170,8 @@ export class VersionStore {
     }
     const versions = this.list(path);
     if (selector === 'newest') return versions.find(isKept);
-    const oldest = versions.findLast(({ generation }) => generation >= selector.beforeGeneration);
+    const last = this.#lastBefore(selector.beforeGeneration);
+    const oldest = versions.findLast(({ id }) => id > last);
     return oldest !== undefined && isKept(oldest) ? oldest : undefined;
   }
 
@@ -173,8 +180,9 @@ export class VersionStore {
     const restore: KeptVersion[] = [];
     const remove: { path: BytePath; set: string }[] = [];
     const lost: BytePath[] = [];
+    const lastBefore = this.#lastBefore(sinceGeneration);
     for (let last = '';;) {
-      const rows = this.#selectSince.all(sinceGeneration, last);
+      const rows = this.#selectOldest.all(last, lastBefore);
       for (const version of rows.map(readVersion)) {
         last = version.path;
         if (isKept(version)) restore.push(version);
@@ -221,6 +229,11 @@ export class VersionStore {
 
   // ---
 
+  /** Id of the last change that was made before a generation came; 0 for none. */
+  #lastBefore(generation: number): number {
+    return Number(this.#selectLastBefore.get(generation)?.['id'] ?? 0);
+  }
+
   /** Gives up versions of a path; the names of their contents, to be discarded. */
   #pruneOne(path: BytePath): string[] {
     const versions = this.list(path, Infinity);
@@ -231,9 +244,9 @@ export class VersionStore {
       return keptCount > this.keepCount || at >= rowsMax;
     });
     if (first < 0) return [];
-    // The newest of those given up stays as a mark; what is older says nothing more.
+    // The newest of those given up stays as a mark for all of them.
     const [mark, ...older] = versions.slice(first);
-    if (mark!.kind !== 'created') this.#giveUp.run(mark!.id);
+    if (mark!.kind !== 'created' || older.length > 0) this.#giveUp.run(mark!.id);
     for (const version of older) this.#delete.run(version.id);
     return [mark!, ...older].flatMap((version) => version.name ?? []);
   }

@@ -6,7 +6,6 @@
 import { ClusterError, describeError } from '../base/errors.ts';
 import { isoTime, isoTimeOrNull } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
-import { ownExclude } from '../config/set-keys.ts';
 import type { Generation } from '../files/generation.ts';
 import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
@@ -42,7 +41,7 @@ import {
 } from './documents.ts';
 import { differencesOf, haltDocuments, problemDocuments, setDocuments, taskDocuments } from './report.ts';
 import type { NodeFacts } from './node-facts.ts';
-import { openStorage, type Storage } from './storage.ts';
+import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 
 /** Bundles kept for other workers that ask for the same contents, bytes. */
 const cacheBytesMax = 64 * 1024 * 1024;
@@ -87,7 +86,7 @@ export class MasterNode {
     const { halts, index, sets, algorithm } = storage;
     this.#publication = new Publication(
       { clock, hashing, store: index, halts },
-      { sets, algorithm, guard: config.guard },
+      { sets, algorithm, guard: guardConfigOf(config) },
     );
     this.#acceptor = this.#makeAcceptor();
   }
@@ -231,7 +230,9 @@ export class MasterNode {
     const nowMs = this.#ports.clock.nowMs();
     const issued = this.#tokens.issue(options, nowMs);
     const token = encodeToken({
-      ...issued,
+      id: issued.id,
+      secret: issued.secret,
+      expiresAtSeconds: Math.floor(issued.expiresAtMs / 1000),
       addresses,
       cluster: this.facts.identity.cluster,
       authorityFingerprint: this.#ports.authorityFingerprint,
@@ -301,7 +302,7 @@ export class MasterNode {
         cluster: identity.cluster,
         master: identity.node,
         algorithm,
-        sets: this.#config.sets.map((set) => ({ ...set, exclude: ownExclude(set) })),
+        sets: this.#config.sets,
       }),
       sessionsMax: this.#config.master.sessionsMax,
       helloTimeoutMs: this.#config.master.handshakeTimeoutMs,

@@ -6,13 +6,17 @@ import type { FileSet } from '../files/file-set.ts';
 import type { Halt } from '../files/halts.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { ScanProblem } from '../files/scan.ts';
+import type { RoundResult } from '../tasks/integrity/integrity.ts';
 import type { TaskState } from '../tasks/scheduler.ts';
-import type {
-  DifferenceDocument,
-  HaltDocument,
-  ProblemDocument,
-  SetDocument,
-  TaskDocument,
+import type { Plan } from '../files/plan.ts';
+import {
+  type DifferenceDocument,
+  type HaltDocument,
+  type ProblemDocument,
+  schemaVersion,
+  type SetDocument,
+  type SyncDocument,
+  type TaskDocument,
 } from './documents.ts';
 
 /** How the tasks are doing. */
@@ -60,14 +64,57 @@ export function differencesOf(
   before: Manifest,
   changes: readonly EntryChange[],
 ): DifferenceDocument[] {
-  return changes.map(({ path, entry }) => ({
-    set,
-    path: displayPath(path),
-    action: entry === undefined
-      ? 'remove'
-      : before.get(path) === undefined
-      ? 'create'
-      : 'replace',
-    size: entry?.size ?? null,
+  return changes.map(({ path, entry }) => {
+    if (entry === undefined) return difference(set, path, 'remove', null);
+    const action = before.get(path) === undefined ? 'create' : 'replace';
+    return difference(set, path, action, entry.size);
+  });
+}
+
+/** What a plan would do, for people. */
+export function planDifferences(plan: Plan): DifferenceDocument[] {
+  const set = plan.set.name;
+  return [
+    ...plan.create.map(({ path, size }) => difference(set, path, 'create', size)),
+    ...plan.replace.map(({ entry }) => difference(set, entry.path, 'replace', entry.size)),
+    ...plan.remove.map(({ path }) => difference(set, path, 'remove', null)),
+  ];
+}
+
+/** What a round found and did. */
+export function syncDocument(
+  node: string,
+  result: RoundResult,
+  round: { readonly isDryRun: boolean; readonly durationMs: number },
+): SyncDocument {
+  const problems = result.failures.map((failure) => ({
+    path: displayPath(failure.path),
+    reason: failure.error.message,
   }));
+  const excluded = result.excluded.map(({ set, reason }) => ({ path: `set "${set}"`, reason }));
+  return {
+    schema_version: schemaVersion,
+    node,
+    generation: result.generation,
+    in_sync: result.isInSync || (round.isDryRun && result.plans.length === 0 &&
+      result.halted.length === 0 && excluded.length === 0),
+    dry_run: round.isDryRun,
+    created: result.createdCount,
+    replaced: result.replacedCount,
+    removed: result.removedCount,
+    bytes: result.bytes,
+    duration_ms: Math.round(round.durationMs),
+    differences: [...result.plans, ...result.haltedPlans].flatMap(planDifferences),
+    problems: [...problems, ...excluded],
+    halted: result.halted,
+  };
+}
+
+function difference(
+  set: string,
+  path: string,
+  action: DifferenceDocument['action'],
+  size: number | null,
+): DifferenceDocument {
+  return { set, path: displayPath(path), action, size };
 }

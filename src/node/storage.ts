@@ -4,7 +4,8 @@
 import { migrate } from '../base/migrations.ts';
 import type { Config } from '../config/config.ts';
 import { applyMigrations } from '../files/apply.ts';
-import { type FileSet, SetTable } from '../files/file-set.ts';
+import { SetTable } from '../files/file-set.ts';
+import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
 import { indexMigrations, IndexStore } from '../files/index-store.ts';
 import { LocalTree } from '../files/local-tree.ts';
@@ -39,7 +40,7 @@ export async function openStorage(ports: Ports, config: Config): Promise<Storage
   const { clock, database, hashing, files } = ports;
   const { algorithm, racyWindowMs, rehashEveryMs, intervalMs } = config.localIntegrity;
   migrate(database, migrations);
-  const sets = new SetTable(config.sets.map(fileSetOf), hashing, algorithm);
+  const sets = new SetTable(config.sets, hashing, algorithm);
   const index = new IndexStore({ clock, database }, { algorithm });
   const scanner = new Scanner(
     { tree: files, clock, log: ports.log, hashing },
@@ -52,7 +53,8 @@ export async function openStorage(ports: Ports, config: Config): Promise<Storage
   return { sets, algorithm, index, halts: new Halts({ clock, database }), tree };
 }
 
-/** A file set as the files layer wants it. */
-function fileSetOf(set: Config['sets'][number]): FileSet {
-  return set;
+/** The guard's settings as the files layer wants them. */
+export function guardConfigOf(config: Config): GuardConfig {
+  const { emptied, shrinkShareMax } = config.guard;
+  return { isEmptiedHalted: emptied, shrinkShareMax };
 }

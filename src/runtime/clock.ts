@@ -110,18 +110,16 @@ export interface LoopWatch {
 export function watchLoop(): LoopWatch {
   let longestMs = 0;
   let lastMs = performance.now();
-  const sample = (): void => {
-    const nowMs = performance.now();
-    longestMs = Math.max(longestMs, nowMs - lastMs - SAMPLE_MS);
-    lastMs = nowMs;
-  };
-  const timer = setInterval(sample, SAMPLE_MS);
+  /** The longest hold with the one that may be going on. */
+  const longestHoldMs = (): number =>
+    Math.max(longestMs, performance.now() - lastMs - SAMPLE_MS);
+  const timer = setInterval(() => {
+    longestMs = longestHoldMs();
+    lastMs = performance.now();
+  }, SAMPLE_MS);
   timer.unref();
   return {
-    longestHoldMs: () => {
-      sample();
-      return longestMs;
-    },
+    longestHoldMs,
     reset: () => {
       longestMs = 0;
       lastMs = performance.now();

@@ -114,6 +114,26 @@ export async function* readPieces(
   }
 }
 
+/** Copies the whole content of one open file to another, which is empty. */
+export async function copyContent(
+  clock: Pick<Clock, 'breathe'>,
+  source: number,
+  target: number,
+): Promise<void> {
+  const { size } = fs.fstatSync(source);
+  if (size <= smallBytesMax) {
+    await clock.breathe();
+    const buffer = new Uint8Array(size);
+    writeAtOnce(target, buffer.subarray(0, readAtOnce(source, buffer, 0)), 0);
+    return;
+  }
+  let position = 0;
+  for await (const piece of readPieces(clock, source, size)) {
+    await writeFully(target, piece, position);
+    position += piece.length;
+  }
+}
+
 /** Flushes a file to the disk, on another thread. */
 export function flush(descriptor: number): Promise<void> {
   return new Promise((resolve, reject) => {

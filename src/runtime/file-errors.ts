@@ -41,7 +41,7 @@ export function saysAbsent(error: unknown): boolean {
   return code === 'ENOENT' || code === 'ENAMETOOLONG';
 }
 
-/** The error `Cannot <action> "<path>": <reason>`. */
+/** The error `Cannot <action> "<path>": <reason>`; the path '' is the root. */
 export function fileError(
   action: string,
   path: BytePath,
@@ -49,7 +49,8 @@ export function fileError(
   side: FileSide,
 ): ClusterError {
   if (error instanceof ClusterError) return error;
-  const message = `Cannot ${action} "${displayPath(path)}": ${failureReason(error)}`;
+  const shown = path === '' ? 'the root' : `"${displayPath(path)}"`;
+  const message = `Cannot ${action} ${shown}: ${failureReason(error)}`;
   return new ClusterError(errorCode(error, side), message, { cause: error });
 }
 

@@ -17,10 +17,26 @@ import {
   regularFacts,
   smallBytesMax,
 } from './descriptors.ts';
-import { BlockedPathError, failureReason, fileError, saysAbsent, systemCode } from './file-errors.ts';
+import {
+  BlockedPathError,
+  failureReason,
+  fileError,
+  saysAbsent,
+  systemCode,
+} from './file-errors.ts';
 import { Md5Lanes } from './md5-lanes.ts';
 import type { RootedDirectory, Walk } from './rooted-directory.ts';
-import { inSlices } from './slices.ts';
+import { concurrently, inSlices } from './slices.ts';
+
+/**
+ * A file that took longer than this to read made the loop wait for the disk, ms; for a while from
+ * then on files are read on other threads, a few at a time, which is slower only on a fast disk.
+ */
+const slowReadMs = 20;
+const slowPeriodMs = 1000;
+
+/** Files read on other threads at a time: what the runtimes have threads for. */
+const readersCount = 4;
 
 /** What hashing files works with. */
 export interface HasherPorts {
@@ -35,6 +51,7 @@ export class FileHasher {
   readonly #buffer = new Uint8Array(smallBytesMax);
   /** Made when first needed; null where the engine cannot run it. */
   #lanes: Md5Lanes | null | undefined;
+  #slowUntilMs = -Infinity;
 
   constructor(ports: HasherPorts) {
     this.#ports = ports;
@@ -46,16 +63,15 @@ export class FileHasher {
     algorithm: HashAlgorithm,
     signal: AbortSignal,
   ): Promise<HashOutcome[]> {
-    const outcomes = new Array<HashOutcome>(paths.length);
-    const largeIndexes: number[] = [];
+    const outcomes = Array.from<HashOutcome>({ length: paths.length });
+    const deferred: number[] = [];
     const slice = (start: number, mayGoOn: () => boolean): number => {
       const batch = this.#batch(algorithm, outcomes);
       const walk = this.#walk();
       let index = start;
       try {
         do {
-          const isSmall = hashSmall(walk, paths[index]!, index, batch);
-          if (!isSmall) largeIndexes.push(index);
+          if (!this.#hashAtOnce(walk, paths[index]!, index, batch)) deferred.push(index);
           index++;
         } while (index < paths.length && mayGoOn());
       } finally {
@@ -66,13 +82,23 @@ export class FileHasher {
       return index;
     };
     await inSlices(this.#ports.clock, paths.length, slice, signal);
-    for (const index of largeIndexes) {
-      outcomes[index] = await this.#hashLarge(paths[index]!, algorithm, signal);
-    }
+    await concurrently(readersCount, deferred, async (index) => {
+      outcomes[index] = await this.#hashPieces(paths[index]!, algorithm, signal);
+    });
     return outcomes;
   }
 
-  async #hashLarge(
+  /** Hashes a file, or says why not; false where it should not be read at once. */
+  #hashAtOnce(walk: Walk, path: BytePath, index: number, batch: Batch): boolean {
+    const startMs = this.#ports.clock.monotonicMs();
+    if (startMs < this.#slowUntilMs) return false;
+    const isSmall = hashSmall(walk, path, index, batch);
+    const endMs = this.#ports.clock.monotonicMs();
+    if (endMs - startMs > slowReadMs) this.#slowUntilMs = endMs + slowPeriodMs;
+    return isSmall;
+  }
+
+  async #hashPieces(
     path: BytePath,
     algorithm: HashAlgorithm,
     signal: AbortSignal,

@@ -6,7 +6,7 @@
  */
 import { createHash, hash as hashAtOnce } from 'node:crypto';
 import type { IHasher } from 'hash-wasm';
-import { fromBytes, type ByteString } from '../base/bytes.ts';
+import { type ByteString, fromBytes } from '../base/bytes.ts';
 import type { HashAlgorithm, Hasher, Hashing } from '../ports.ts';
 
 /** What each algorithm is called by `node:crypto`. */

@@ -97,7 +97,7 @@ export class Md5Lanes {
   /** The hashes of all contents taken in since the last call, in their order. */
   digests(): ByteString[] {
     const contents = this.#contents;
-    const digests = new Array<ByteString>(contents.length);
+    const digests = Array.from<ByteString>({ length: contents.length });
     const order = longestFirst(contents);
     for (let at = 0; at < order.length;) {
       const group = order.slice(at, at + laneCount);

@@ -9,8 +9,8 @@
  * at before it is entered; that stops every link that is there, though not one that appears within
  * the microseconds between the two.
  *
- * The root's own path is resolved once and walked in the same way from then on: a root that is
- * replaced by another directory is found, one that is replaced by a link is refused.
+ * The root's own path is resolved once and walked in the same way from then on, now and then: a
+ * root that is replaced by another directory is found, one that is replaced by a link is refused.
  *
  * A `Walk` holds directories open and must be closed before the caller awaits anything: a directory
  * that somebody moves away would otherwise still be written to.
@@ -18,6 +18,7 @@
 import { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromText, isAscii } from '../base/bytes.ts';
+import type { Clock } from '../ports.ts';
 import { BlockedPathError, systemCode } from './file-errors.ts';
 
 /** A path as the runtime takes it: bytes, where text cannot say it. */
@@ -39,57 +40,82 @@ const openDirectoryFlags = O_PATH | fs.constants.O_DIRECTORY | fs.constants.O_NO
 /** The directory with this process's open files; undefined where the system has none. */
 const descriptorsDirectory = findDescriptorsDirectory();
 
+/** What a runtime that takes names for text makes of a byte that is none: U+FFFD, as bytes. */
+export const replacementBytes = '\xef\xbf\xbd';
+
 /** The system's path of a byte string. Plain strings are much faster than buffers. */
 export function systemPath(path: ByteString): SystemPath {
   return isAscii(path) ? path : Buffer.from(path, 'latin1');
 }
 
+/**
+ * How long the root that was found last is taken for the root, ms. Finding it again costs several
+ * times what reaching a file in it does, and only administrators replace it.
+ */
+const recheckMs = 1000;
+
 /** A directory that paths are confined to. */
 export class RootedDirectory {
-  readonly #base: readonly ByteString[];
+  readonly #path: BytePath;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
   readonly #holdsOpen: boolean;
+  #found: WalkedDirectory;
+  #foundMs: number;
 
-  private constructor(base: readonly ByteString[], holdsOpen: boolean) {
-    this.#base = base;
+  private constructor(path: BytePath, clock: Pick<Clock, 'monotonicMs'>, holdsOpen: boolean) {
+    this.#path = path;
+    this.#clock = clock;
     this.#holdsOpen = holdsOpen;
+    this.#foundMs = clock.monotonicMs();
+    this.#found = findRoot(path, holdsOpen);
   }
 
   /**
-   * Resolves the root, once.
+   * Resolves the path of the root, once.
    * @param holdsOpen whether to go through open directories; for tests of the other way
    * @throws what the system says about the path
    */
-  static open(root: string, holdsOpen: boolean = descriptorsDirectory !== undefined) {
-    const resolved = fromText(fs.realpathSync(root));
-    const rooted = new RootedDirectory(resolved.split('/').filter(Boolean), holdsOpen);
-    rooted.walk().close();
-    return rooted;
+  static open(
+    root: string,
+    clock: Pick<Clock, 'monotonicMs'>,
+    holdsOpen: boolean = descriptorsDirectory !== undefined,
+  ): RootedDirectory {
+    const path = fromText(fs.realpathSync(root)).replace(/^\//, '');
+    return new RootedDirectory(path, clock, holdsOpen);
   }
 
   /** Starts a walk. To be closed by the caller, before anything is awaited. */
   walk(): Walk {
-    return new Walk(this.#base, this.#holdsOpen);
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - this.#foundMs > recheckMs) {
+      const found = findRoot(this.#path, this.#holdsOpen);
+      this.close();
+      this.#found = found;
+      this.#foundMs = nowMs;
+    }
+    // A directory of the walk's own: the one held here may be closed while the walk goes on.
+    return new Walk(reopen(this.#found), this.#holdsOpen);
+  }
+
+  /** Lets go of the root. */
+  close(): void {
+    letGo(this.#found);
   }
 }
 
 /** A way through the tree; stays open where it went last, since the next path is mostly near. */
 export class Walk {
-  readonly #baseLength: number;
   readonly #holdsOpen: boolean;
-  /** The directories from `/` down to the present one, and the names that led there. */
-  readonly #trail: WalkedDirectory[] = [];
+  /** What stands before paths in messages. */
+  readonly #shownPrefix: string;
+  /** The directories from the root down to the present one, and the names that led there. */
+  readonly #trail: WalkedDirectory[];
   readonly #names: ByteString[] = [];
 
-  constructor(base: readonly ByteString[], holdsOpen: boolean) {
-    this.#baseLength = base.length;
+  constructor(root: WalkedDirectory, holdsOpen: boolean, shownPrefix = '') {
+    this.#trail = [root];
     this.#holdsOpen = holdsOpen;
-    try {
-      this.#trail.push(this.#open('/'));
-      for (const name of base) this.#enter(name);
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    this.#shownPrefix = shownPrefix;
   }
 
   /** Goes to a directory; '' is the root. */
@@ -121,10 +147,8 @@ export class Walk {
   #go(path: BytePath, mode: number | undefined): WalkedDirectory {
     const names = path === '' ? [] : path.split('/');
     let shared = 0;
-    while (
-      shared < names.length && names[shared] === this.#names[this.#baseLength + shared]
-    ) shared++;
-    this.#retreat(1 + this.#baseLength + shared);
+    while (shared < names.length && names[shared] === this.#names[shared]) shared++;
+    this.#retreat(1 + shared);
     for (const name of names.slice(shared)) {
       try {
         this.#enter(name);
@@ -139,7 +163,7 @@ export class Walk {
   #enter(name: ByteString): void {
     const path = this.child(this.#trail.at(-1)!, name);
     try {
-      this.#trail.push(this.#open(path));
+      this.#trail.push(openDirectory(path, this.#holdsOpen));
     } catch (error) {
       const code = systemCode(error);
       if (code !== 'ENOTDIR' && code !== 'ELOOP') throw error;
@@ -158,25 +182,11 @@ export class Walk {
     }
     this.#enter(name);
     // The process's umask may have taken bits away.
-    if (isOurs) fs.chmodSync(systemPath(`${this.#trail.at(-1)!.prefix}.`), mode);
-  }
-
-  #open(path: SystemPath): WalkedDirectory {
-    if (this.#holdsOpen) {
-      const descriptor = fs.openSync(path, openDirectoryFlags);
-      return { descriptor, prefix: `${descriptorsDirectory}/${descriptor}/` };
-    }
-    if (!fs.lstatSync(path).isDirectory()) {
-      throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
-    }
-    const bytes = typeof path === 'string' ? path : path.toString('latin1');
-    return { descriptor: undefined, prefix: bytes.endsWith('/') ? bytes : `${bytes}/` };
+    if (isOurs) fs.chmodSync(itself(this.#trail.at(-1)!), mode);
   }
 
   #describeBlock(path: SystemPath, name: ByteString): string {
-    const isBelowRoot = this.#names.length >= this.#baseLength;
-    const names = isBelowRoot ? this.#names.slice(this.#baseLength) : ['', ...this.#names];
-    const shown = displayPath([...names, name].join('/'));
+    const shown = this.#shownPrefix + displayPath([...this.#names, name].join('/'));
     const isLink = fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink();
     return isLink === true
       ? `"${shown}" is a symbolic link, and links are not followed`
@@ -184,12 +194,14 @@ export class Walk {
   }
 
   #retreat(length: number): void {
-    while (this.#trail.length > length) {
-      const { descriptor } = this.#trail.pop()!;
-      if (descriptor !== undefined) fs.closeSync(descriptor);
-    }
-    this.#names.length = Math.max(0, Math.min(this.#names.length, length - 1));
+    while (this.#trail.length > length) letGo(this.#trail.pop()!);
+    this.#names.length = Math.min(this.#names.length, Math.max(0, length - 1));
   }
+}
+
+/** The system's path of an open directory itself. */
+export function itself(directory: WalkedDirectory): SystemPath {
+  return systemPath(`${directory.prefix}.`);
 }
 
 /** The directory that a path is in; '' for the root. */
@@ -203,6 +215,36 @@ export function nameOf(path: BytePath): ByteString {
 }
 
 // ---
+
+function findRoot(path: BytePath, holdsOpen: boolean): WalkedDirectory {
+  const walk = new Walk(openDirectory('/', holdsOpen), holdsOpen, '/');
+  try {
+    return reopen(walk.directory(path));
+  } finally {
+    walk.close();
+  }
+}
+
+function openDirectory(path: SystemPath, holdsOpen: boolean): WalkedDirectory {
+  if (holdsOpen) {
+    const descriptor = fs.openSync(path, openDirectoryFlags);
+    return { descriptor, prefix: `${descriptorsDirectory}/${descriptor}/` };
+  }
+  if (!fs.lstatSync(path).isDirectory()) {
+    throw Object.assign(new Error('not a directory'), { code: 'ENOTDIR' });
+  }
+  const bytes = typeof path === 'string' ? path : path.toString('latin1');
+  return { descriptor: undefined, prefix: bytes.endsWith('/') ? bytes : `${bytes}/` };
+}
+
+/** The same directory, open once more. */
+function reopen(directory: WalkedDirectory): WalkedDirectory {
+  return directory.descriptor === undefined ? directory : openDirectory(itself(directory), true);
+}
+
+function letGo({ descriptor }: WalkedDirectory): void {
+  if (descriptor !== undefined) fs.closeSync(descriptor);
+}
 
 /** Refuses what is no plain name: the last defence against a path that leads anywhere else. */
 function checkName(name: ByteString): void {

@@ -42,8 +42,26 @@ export function eachInSlices<T>(
 ): Promise<void> {
   return inSlices(clock, items.length, (start, mayGoOn) => {
     let index = start;
-    do work(items[index]!, index++);
-    while (index < items.length && mayGoOn());
+    do work(items[index]!, index++); while (index < items.length && mayGoOn());
     return index;
   });
+}
+
+/** Works on items asynchronously, a few at a time; throws the first error when all have stopped. */
+export async function concurrently<T>(
+  count: number,
+  items: readonly T[],
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  let next = 0;
+  const worker = async () => {
+    try {
+      while (next < items.length) await work(items[next++]!);
+    } catch (error) {
+      next = items.length;
+      throw error;
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: count }, worker));
+  for (const result of ended) if (result.status === 'rejected') throw result.reason;
 }

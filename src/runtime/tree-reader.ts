@@ -6,14 +6,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
-import {
-  type BytePath,
-  type ByteString,
-  displayPath,
-  fromBytes,
-  isAscii,
-} from '../base/bytes.ts';
-import { throwIfAborted } from '../base/async.ts';
+import { type BytePath, type ByteString, displayPath, fromBytes, isAscii } from '../base/bytes.ts';
 import type {
   DirectoryItem,
   DirectoryListing,
@@ -32,16 +25,19 @@ import {
   regularFacts,
   smallBytesMax,
 } from './descriptors.ts';
-import { BlockedPathError, failureReason, fileError, saysAbsent, systemCode } from './file-errors.ts';
+import {
+  BlockedPathError,
+  failureReason,
+  fileError,
+  saysAbsent,
+  systemCode,
+} from './file-errors.ts';
 import { FileHasher, type HasherPorts } from './file-hasher.ts';
-import { nameOf, parentOf, systemPath, type Walk, type WalkedDirectory } from './rooted-directory.ts';
+import { itself, replacementBytes, type Walk, type WalkedDirectory } from './rooted-directory.ts';
 import { inSlices } from './slices.ts';
 
 /** Directories that take more than this on the disk are read on another thread, bytes. */
 const largeDirectoryBytes = 512 * 1024;
-
-/** How U+FFFD, which stands for bytes that a runtime could not represent, looks as bytes. */
-const replacementBytes = '\xef\xbf\xbd';
 
 /** Reads the tree below a root. */
 export class DiskReader implements TreeReader {
@@ -63,8 +59,9 @@ export class DiskReader implements TreeReader {
         try {
           const open = walk.directory(directory);
           let index = start;
-          do lookAt(walk, open, names[index++]!, items, unreadable);
-          while (index < names.length && mayGoOn());
+          do lookAt(walk, open, names[index++]!, items, unreadable); while (
+            index < names.length && mayGoOn()
+          );
           return index;
         } finally {
           walk.close();
@@ -80,7 +77,7 @@ export class DiskReader implements TreeReader {
     await this.#ports.clock.breathe();
     try {
       return this.#walked((walk) => {
-        if (path === '') return factsOf(fs.statSync(systemPath(`${walk.directory('').prefix}.`)));
+        if (path === '') return factsOf(fs.statSync(itself(walk.directory(''))));
         const stats = fs.lstatSync(walk.locate(path), { throwIfNoEntry: false });
         return stats === undefined ? undefined : factsOf(stats);
       });
@@ -96,7 +93,6 @@ export class DiskReader implements TreeReader {
     algorithm: HashAlgorithm,
     signal: AbortSignal,
   ): Promise<HashOutcome[]> {
-    throwIfAborted(signal);
     return this.#hasher.hash(paths, algorithm, signal);
   }
 
@@ -115,7 +111,7 @@ export class DiskReader implements TreeReader {
   async #names(directory: BytePath): Promise<ByteString[]> {
     const walk = this.#ports.root.walk();
     try {
-      const path = systemPath(`${walk.directory(directory).prefix}.`);
+      const path = itself(walk.directory(directory));
       const isLarge = fs.statSync(path).size > largeDirectoryBytes;
       // The walk is held over this one await: what is read is the directory that was reached.
       const names = isLarge ? await fs.promises.readdir(path) : fs.readdirSync(path);
@@ -149,7 +145,7 @@ function lookAt(
 ): void {
   try {
     const stats = fs.lstatSync(walk.child(directory, name), { throwIfNoEntry: false });
-    if (stats !== undefined) items.push(itemOf(name, stats));
+    if (stats !== undefined) items.push({ name, ...factsOf(stats) });
     else if (name.includes(replacementBytes)) {
       const reason = 'its name is not UTF-8, which this runtime cannot represent';
       unreadable.push({ shownName: displayPath(name), reason });
@@ -163,8 +159,8 @@ function lookAt(
 class DiskFile implements OpenFile {
   readonly facts: FileFacts;
   readonly #path: BytePath;
-  readonly #descriptor: number;
-  #isOpen = true;
+  /** Undefined once closed: the system gives its number to the next file that is opened. */
+  #descriptor: number | undefined;
 
   constructor(path: BytePath, descriptor: number, facts: FileFacts) {
     this.#path = path;
@@ -176,8 +172,8 @@ class DiskFile implements OpenFile {
     const buffer = new Uint8Array(length);
     try {
       const count = length <= smallBytesMax
-        ? readAtOnce(this.#descriptor, buffer, offset)
-        : await readFully(this.#descriptor, buffer, offset);
+        ? readAtOnce(this.#opened(), buffer, offset)
+        : await readFully(this.#opened(), buffer, offset);
       return buffer.subarray(0, count);
     } catch (error) {
       throw fileError('read', this.#path, error, 'reader');
@@ -186,15 +182,20 @@ class DiskFile implements OpenFile {
 
   async currentFacts(): Promise<FileFacts> {
     try {
-      return factsOf(fs.fstatSync(this.#descriptor));
+      return factsOf(fs.fstatSync(this.#opened()));
     } catch (error) {
       throw fileError('look at', this.#path, error, 'reader');
     }
   }
 
   async close(): Promise<void> {
-    if (!this.#isOpen) return;
-    this.#isOpen = false;
-    fs.closeSync(this.#descriptor);
+    const descriptor = this.#descriptor;
+    this.#descriptor = undefined;
+    if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+
+  #opened(): number {
+    if (this.#descriptor === undefined) throw new Error('it has been closed');
+    return this.#descriptor;
   }
 }

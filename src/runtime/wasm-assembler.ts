@@ -16,6 +16,9 @@ const SIMD_PREFIX = 0xfd;
 /** Alignment is only promised to the engine, as a power of two; 0 promises nothing. */
 const UNALIGNED = 0;
 
+/** How a module begins: its magic number and version 1. */
+const magic = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
+
 /** Collects the instructions of a function. */
 export class FunctionBody {
   readonly #code: number[] = [];
@@ -146,7 +149,7 @@ export function assembleModule(body: FunctionBody, locals: LocalCounts): Uint8Ar
   const memoryImport = [...text('env'), ...text('memory'), 2, 0, 1];
   const functionExport = [...text('run'), 0, 0];
   return Uint8Array.from([
-    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // magic and version
+    ...magic,
     ...section(1, [1, ...type]),
     ...section(2, [1, ...memoryImport]),
     ...section(3, [1, 0]),

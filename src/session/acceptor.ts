@@ -5,17 +5,28 @@
  * its connection without the master noticing is never locked out by its own ghost. A stranger holds
  * a slot no longer than the hello deadline and can send nothing but the hello.
  */
-import { withDeadline } from '../base/async.ts';
-import { ClusterError, describeError } from '../base/errors.ts';
+import { ClusterError, describeError, ProtocolError } from '../base/errors.ts';
 import type { Clock, Logger, NodeIdentity, Stream } from '../ports.ts';
-import { type Agreement, answerHello, protocolNames, type SelfDescription } from '../wire/handshake.ts';
-import type { PayloadOf, ReplyOf } from '../wire/messages.ts';
-import { closeCodeOf, type CloseCode } from './close-reason.ts';
+import {
+  type Agreement,
+  answerHello,
+  protocolNames,
+  type SelfDescription,
+} from '../wire/handshake.ts';
+import type { MessageName, PayloadOf, ReplyOf } from '../wire/messages.ts';
+import { type CloseCode, closeCodeOf } from './close-reason.ts';
 import type { Handlers, HandlersFor, RequestContext } from './handlers.ts';
+import { turnAway } from './refusal.ts';
 import { Session } from './session.ts';
 
 /** Time for a joining node to redeem its token, ms: a person may be at the other end. */
 const joinTimeoutMs = 30_000;
+
+/** Nodes joining at once: anyone can be one, and a token is redeemed in well under a second. */
+const joinersMax = 32;
+
+/** Of these, from one host: a single one cannot keep all others out. */
+const joinersPerHostMax = 4;
 
 /** A worker in session. */
 export interface Peer {
@@ -46,13 +57,22 @@ export interface AcceptorOptions {
   readonly onPeer: (peer: Peer) => void;
 }
 
+interface Visitor {
+  readonly role: 'worker' | 'joiner';
+  /** Said hello and was let in. */
+  isKnown: boolean;
+  /** Was told that it may not come in; the log knows. */
+  isRefused: boolean;
+}
+
 /** Accepts workers. */
 export class Acceptor {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #options: AcceptorOptions;
   readonly #peers = new Map<string, Peer>();
-  readonly #sessions = new Set<Session>();
+  /** All sessions, those of strangers and joiners too. */
+  readonly #visitors = new Map<Session, Visitor>();
 
   constructor(ports: { readonly clock: Clock; readonly log: Logger }, options: AcceptorOptions) {
     this.#clock = ports.clock;
@@ -67,19 +87,13 @@ export class Acceptor {
 
   /** Takes a stream that finished the TLS handshake. */
   accept(stream: Stream): void {
-    if (stream.protocol === protocolNames.join) {
-      this.#run(stream, { peer: stream.remote, role: 'joiner', timeoutMs: joinTimeoutMs });
-      return;
-    }
-    let identity: NodeIdentity;
     try {
-      identity = this.#options.identify(stream);
+      if (stream.protocol === protocolNames.join) this.#acceptJoiner(stream);
+      else this.#acceptWorker(stream, this.#options.identify(stream));
     } catch (error) {
-      this.#refuse(stream, error);
-      return;
+      this.#log.log('warning', `${stream.remote} is refused: ${describeError(error)}`);
+      turnAway({ clock: this.#clock, log: this.#log }, stream, error);
     }
-    const timeoutMs = this.#options.helloTimeoutMs;
-    this.#run(stream, { peer: identity.node, role: 'worker', timeoutMs, identity });
   }
 
   /** Ends the session of a node, if there is one. */
@@ -89,58 +103,75 @@ export class Acceptor {
 
   /** Ends all sessions. */
   close(reason: string): void {
-    for (const session of this.#sessions) session.close('shutdown', reason);
+    for (const session of this.#visitors.keys()) session.close('shutdown', reason);
   }
 
-  // --- internals -----------------------------------------------------------------------------
+  // --- strangers -----------------------------------------------------------------------------
 
-  #run(
-    stream: Stream,
-    expected: {
-      peer: string;
-      role: 'worker' | 'joiner';
-      timeoutMs: number;
-      identity?: NodeIdentity;
-    },
-  ): void {
-    const { peer, role, timeoutMs, identity } = expected;
-    const handlers: Handlers = identity === undefined ? this.#options.joinHandlers : {
+  #acceptJoiner(stream: Stream): void {
+    const joiners = [...this.#visitors]
+      .filter(([, visitor]) => visitor.role === 'joiner')
+      .map(([session]) => hostOf(session.remote));
+    const here = joiners.filter((host) => host === hostOf(stream.remote));
+    if (joiners.length >= joinersMax || here.length >= joinersPerHostMax) {
+      throw new ClusterError('busy', 'Too many nodes are joining at once: try again later');
+    }
+    const handlers = this.#options.joinHandlers;
+    const accepted = ['join.authority', 'join.redeem'] as const;
+    const session = this.#session(stream, stream.remote, 'joiner', handlers, accepted);
+    void this.#watch(session, 'joiner', joinTimeoutMs);
+  }
+
+  #acceptWorker(stream: Stream, identity: NodeIdentity): void {
+    // A node dials one connection at a time: of two that have not said hello, the first is dead.
+    for (const [session, visitor] of this.#visitors) {
+      if (visitor.role === 'joiner' || visitor.isKnown || session.peer !== identity.node) continue;
+      session.close('superseded', `A newer connection of ${identity.node} took over`);
+    }
+    const handlers: Handlers = {
       ...this.#options.handlers,
       'session.hello': (hello, context) => this.#welcome(identity, hello, context),
     };
-    const session = new Session({
-      stream,
-      clock: this.#clock,
-      log: this.#log,
-      peerRole: role,
-      peer,
-      handlers,
-      acceptedBeforeOpen: role === 'joiner'
-        ? ['join.authority', 'join.redeem']
-        : ['session.hello'],
-    });
-    this.#sessions.add(session);
-    void this.#watch(session, timeoutMs, role);
+    const session = this.#session(stream, identity.node, 'worker', handlers, ['session.hello']);
+    void this.#watch(session, 'worker', this.#options.helloTimeoutMs);
   }
 
-  /** Waits for the end of a session; ends it if the peer has not said hello in time. */
-  async #watch(session: Session, timeoutMs: number, role: 'worker' | 'joiner'): Promise<void> {
-    const isKnown = () => this.#peers.get(session.peer)?.session === session;
-    await withDeadline(this.#clock, timeoutMs, 'The hello', session.signal, () => session.closed)
-      .catch(() => {
-        if (!isKnown()) session.close('silent', `No hello within ${timeoutMs} ms`);
-      });
+  #session(
+    stream: Stream,
+    peer: string,
+    peerRole: Visitor['role'],
+    handlers: Handlers,
+    acceptedBeforeOpen: readonly MessageName[],
+  ): Session {
+    const ports = { clock: this.#clock, log: this.#log };
+    return new Session({ stream, ...ports, peerRole, peer, handlers, acceptedBeforeOpen });
+  }
+
+  /** Waits for the end of a session; ends it where the peer does not become known in time. */
+  async #watch(session: Session, role: Visitor['role'], timeoutMs: number): Promise<void> {
+    const visitor: Visitor = { role, isKnown: false, isRefused: false };
+    this.#visitors.set(session, visitor);
+    this.#clock.sleep(timeoutMs, session.signal).then(
+      () => {
+        if (visitor.isKnown) return;
+        const what = role === 'joiner' ? 'Not joined' : 'No hello';
+        session.close('silent', `${what} within ${timeoutMs / 1000} s`);
+      },
+      () => {},
+    );
     const reason = await session.closed;
-    this.#sessions.delete(session);
-    if (!isKnown()) {
-      const level = role === 'joiner' || reason.code === 'finished' ? 'debug' : 'info';
+    this.#visitors.delete(session);
+    if (!visitor.isKnown) {
+      const level = role === 'joiner' || visitor.isRefused ? 'debug' : 'info';
       this.#log.log(level, `${session.remote} left before it was known: ${reason.text}`);
       return;
     }
-    this.#peers.delete(session.peer);
     const log = this.#log.child(`Worker ${session.peer}`);
     log.log(reason.code === 'finished' ? 'debug' : 'info', `Session ended: ${reason.text}`);
+    if (this.#peers.get(session.peer)?.session === session) this.#peers.delete(session.peer);
   }
+
+  // --- workers -------------------------------------------------------------------------------
 
   #welcome(
     identity: NodeIdentity,
@@ -148,50 +179,44 @@ export class Acceptor {
     context: RequestContext,
   ): ReplyOf<'session.hello'> {
     const { session } = context;
+    const visitor = this.#visitors.get(session);
     const nowMs = this.#clock.nowMs();
     try {
-      if (this.#peers.get(identity.node)?.session === session) {
-        throw new ClusterError('protocol', `${identity.node} says hello twice`);
+      if (visitor === undefined || visitor.isKnown) {
+        throw new ProtocolError('unexpected', `${identity.node} says hello twice`);
       }
       const { reply, agreement } = answerHello(this.#options.self, identity, hello, nowMs);
+      this.#makeRoom(identity.node);
+      visitor.isKnown = true;
       this.#admit({ identity, agreement, session, connectedMs: nowMs });
       return reply;
     } catch (error) {
+      if (visitor !== undefined) visitor.isRefused = true;
       this.#log.log('warning', `${session.remote} is refused: ${describeError(error)}`);
       session.close(closeCodeOf(error), describeError(error));
       throw error;
     }
   }
 
+  #makeRoom(node: string): void {
+    if (this.#peers.has(node) || this.#peers.size < this.#options.sessionsMax) return;
+    throw new ClusterError(
+      'busy',
+      `The master has ${this.#peers.size} workers in session, the most it takes: ` +
+        'raise master.sessions_max',
+    );
+  }
+
   #admit(peer: Peer): void {
     const { node } = peer.identity;
     const old = this.#peers.get(node);
-    if (old === undefined && this.#peers.size >= this.#options.sessionsMax) {
-      throw new ClusterError(
-        'busy',
-        `The master has ${this.#peers.size} workers in session, the most it takes: ` +
-          'raise master.sessions_max',
-      );
-    }
     this.#peers.set(node, peer);
     peer.session.open(node);
     old?.session.close('superseded', `A newer session of ${node} took over`);
     this.#options.onPeer(peer);
   }
+}
 
-  /** Tells a peer that it may not come in, and why. */
-  #refuse(stream: Stream, error: unknown): void {
-    const text = describeError(error);
-    this.#log.log('warning', `${stream.remote} is refused: ${text}`);
-    const session = new Session({
-      stream,
-      clock: this.#clock,
-      log: this.#log,
-      peerRole: 'worker',
-      peer: stream.remote,
-      handlers: {},
-      acceptedBeforeOpen: ['session.hello'],
-    });
-    session.close(closeCodeOf(error), text);
-  }
+function hostOf(remote: string): string {
+  return remote.slice(0, remote.lastIndexOf(':'));
 }

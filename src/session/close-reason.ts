@@ -1,8 +1,14 @@
 /**
  * Why a session ended: exactly one reason each, the same words at both ends.
  */
+import { displayText } from '../base/bytes.ts';
 import { ClusterError, type ErrorCode } from '../base/errors.ts';
-import { oneOf, type Reader, record, text } from '../wire/readers.ts';
+import { decodePayload, encodePayload } from '../wire/codec.ts';
+import { encodeFrame } from '../wire/frame.ts';
+import { record, text } from '../wire/readers.ts';
+
+/** Longest text of a reason, characters: a sentence with names in it. */
+const reasonTextMax = 1024;
 
 /** The kinds of ends. */
 export const closeCodes = [
@@ -27,11 +33,24 @@ export interface CloseReason {
   readonly by: 'us' | 'peer' | 'network';
 }
 
-/** What a close frame carries. */
-export const readClose: Reader<{ readonly code: CloseCode; readonly text: string }> = record({
-  code: oneOf(...closeCodes),
-  text: text(1024),
-});
+/** A reason of ours, its text such that the peer will show the same. */
+export function ourReason(code: CloseCode, reason: string): CloseReason {
+  return { code, text: displayText(reason).slice(0, reasonTextMax), by: 'us' };
+}
+
+/** Tells the peer why. */
+export function closeFrame(reason: CloseReason): Uint8Array {
+  return encodeFrame('close', 0, 0, encodePayload({ code: reason.code, text: reason.text }));
+}
+
+const closeReader = record({ code: text(64), text: text(reasonTextMax) });
+
+/** The peer's reason; a code that is not known here reads as `lost`. */
+export function readClose(payload: Uint8Array): CloseReason {
+  const said = closeReader(decodePayload(payload), 'close');
+  const code = closeCodes.find((known) => known === said.code) ?? 'lost';
+  return { code, text: displayText(said.text), by: 'peer' };
+}
 
 const errorByClose: Readonly<Record<CloseCode, ErrorCode>> = {
   finished: 'unreachable',

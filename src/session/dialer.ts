@@ -5,7 +5,7 @@
  * to a cap and are jittered, so that a restarted master is not stormed by all workers at once; a
  * session that lasted resets them.
  */
-import { Latest, throwIfAborted, withDeadline } from '../base/async.ts';
+import { Latest, onAbort, withDeadline } from '../base/async.ts';
 import { ClusterError, codeOf, describeError } from '../base/errors.ts';
 import type { Clock, Logger, Network, Random, Stream } from '../ports.ts';
 import {
@@ -15,8 +15,9 @@ import {
   readHelloReply,
   type SelfDescription,
 } from '../wire/handshake.ts';
-import { closeError } from './close-reason.ts';
+import { closeCodeOf, closeError } from './close-reason.ts';
 import type { Handlers, HandlersFor } from './handlers.ts';
+import { turnAway } from './refusal.ts';
 import { Session } from './session.ts';
 
 /** A session that lasted this long shows that the way is good: pauses start small again. */
@@ -79,29 +80,24 @@ export class Dialer {
 
   /** Keeps a session until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log, random } = this.#ports;
-    const { pauseMinMs, pauseMaxMs } = this.#options;
+    const { clock, log } = this.#ports;
     let attempt = 0;
     while (!signal.aborted) {
-      const startedMs = clock.monotonicMs();
+      let connectedMs = Infinity;
       try {
-        const link = await this.connect(signal);
-        log.log('info', `Connected to ${link.agreement.node} at ${link.session.remote}.`);
-        const stop = () => link.session.close('shutdown', 'The worker stops');
-        signal.addEventListener('abort', stop, { once: true });
-        const reason = await link.session.closed;
-        signal.removeEventListener('abort', stop);
+        const { session, agreement } = await this.connect(signal);
+        connectedMs = clock.monotonicMs();
+        log.log('info', `Connected to ${agreement.node} at ${session.remote}.`);
+        const release = onAbort(signal, () => session.close('shutdown', 'The worker stops'));
+        const reason = await session.closed;
+        release();
         throw closeError(reason);
       } catch (error) {
-        this.#lastError = error as Error;
-        this.link.publish(undefined);
+        this.#disconnected(error as Error);
         if (signal.aborted) return;
-        attempt = clock.monotonicMs() - startedMs > lastingMs ? 1 : attempt + 1;
-        // A rival with our own identity: whoever comes back first wins, so neither should hurry.
-        const isRival = codeOf(error) === 'superseded';
-        const ms = isRival ? pauseMaxMs : pauseMs(attempt, pauseMinMs, pauseMaxMs, random.float());
         log.log('error', `Not connected to the master: ${describeError(error)}`);
-        await clock.sleep(ms, signal).catch(() => {});
+        attempt = clock.monotonicMs() - connectedMs > lastingMs ? 1 : attempt + 1;
+        await clock.sleep(this.#pauseAfter(error, attempt), signal).catch(() => {});
       }
     }
   }
@@ -110,32 +106,77 @@ export class Dialer {
   async connect(signal: AbortSignal): Promise<MasterLink> {
     const { clock } = this.#ports;
     const { connectTimeoutMs, self } = this.#options;
-    const what = 'Connecting to the master';
-    const { stream, address } = await withDeadline(clock, connectTimeoutMs, what, signal, (inner) =>
-      this.#open(inner));
-    throwIfAborted(signal);
-    const session = this.#session(stream, address);
-    // The certificate has shown who this is, and the master may speak as soon as it has answered.
-    session.open(`the master at ${address}`);
+    const session = await this.#open(signal);
     try {
-      const reply = await session.request(
-        'session.hello',
-        helloOf(self, clock.nowMs()),
-        { timeoutMs: connectTimeoutMs, signal },
-      );
+      const hello = helloOf(self, clock.nowMs());
+      const options = { timeoutMs: connectTimeoutMs, signal };
+      const reply = await session.request('session.hello', hello, options);
       const agreement = readHelloReply(reply, clock.nowMs());
       session.open(agreement.node);
       const link = { session, agreement, connectedMs: clock.nowMs() };
       this.link.publish(link);
       return link;
     } catch (error) {
-      session.close('incompatible', describeError(error));
+      session.close(closeCodeOf(error), describeError(error));
       throw error;
     }
   }
 
-  async #open(signal: AbortSignal): Promise<{ stream: Stream; address: string }> {
-    const { addresses, identify } = this.#options;
+  // --- internals -----------------------------------------------------------------------------
+
+  #disconnected(error: Error): void {
+    this.#lastError = error;
+    if (this.link.value !== undefined) this.link.publish(undefined);
+  }
+
+  #pauseAfter(error: unknown, attempt: number): number {
+    const { pauseMinMs, pauseMaxMs } = this.#options;
+    // A rival with our own identity: whoever comes back first wins, so neither should hurry.
+    if (codeOf(error) === 'superseded') return pauseMaxMs;
+    return pauseMs(attempt, pauseMinMs, pauseMaxMs, this.#ports.random.float());
+  }
+
+  /** A session with the next address, its other end known to be our master. */
+  async #open(signal: AbortSignal): Promise<Session> {
+    const { clock, log } = this.#ports;
+    const address = this.#nextAddress();
+    const stream = await this.#connect(address, signal);
+    try {
+      this.#options.identify(stream);
+    } catch (error) {
+      turnAway(this.#ports, stream, error);
+      throw error;
+    }
+    const peer = `the master at ${address}`;
+    const handlers: Handlers = this.#options.handlers;
+    const who = { peerRole: 'master', peer, handlers, acceptedBeforeOpen: [] } as const;
+    const session = new Session({ stream, clock, log, ...who });
+    // The certificate has shown who this is, and the master may speak as soon as it has answered.
+    session.open(peer);
+    return session;
+  }
+
+  async #connect(address: string, signal: AbortSignal): Promise<Stream> {
+    const { clock, network } = this.#ports;
+    const { connectTimeoutMs } = this.#options;
+    const what = `Connecting to the master at ${address}`;
+    let opened: Stream | undefined;
+    try {
+      return await withDeadline(clock, connectTimeoutMs, what, signal, async (inner) => {
+        const protocols = [protocolNames.session];
+        opened = await network.connect(address, { protocols, trust: 'cluster', signal: inner });
+        // Too late: nobody waits for it any more.
+        if (inner.aborted) opened.abort();
+        return opened;
+      });
+    } catch (error) {
+      opened?.abort();
+      throw error;
+    }
+  }
+
+  #nextAddress(): string {
+    const { addresses } = this.#options;
     const address = addresses[this.#next % addresses.length];
     if (address === undefined) {
       throw new ClusterError('configuration', 'No address of the master is configured', {
@@ -143,34 +184,6 @@ export class Dialer {
       });
     }
     this.#next += 1;
-    const stream = await this.#ports.network.connect(address, {
-      protocols: [protocolNames.session],
-      trust: 'cluster',
-      signal,
-    });
-    if (signal.aborted) {
-      stream.abort();
-      throwIfAborted(signal);
-    }
-    try {
-      identify(stream);
-    } catch (error) {
-      stream.abort();
-      throw error;
-    }
-    return { stream, address };
-  }
-
-  #session(stream: Stream, address: string): Session {
-    const handlers: Handlers = this.#options.handlers;
-    return new Session({
-      stream,
-      clock: this.#ports.clock,
-      log: this.#ports.log,
-      peerRole: 'master',
-      peer: `the master at ${address}`,
-      handlers,
-      acceptedBeforeOpen: [],
-    });
+    return address;
   }
 }

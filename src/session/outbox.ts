@@ -1,21 +1,24 @@
 /**
  * The outbox of a session: one writer, two queues.
  *
- * Control frames (requests, replies, events, credit, close) go before bulk data, so that a
- * keep-alive waits for the chunk that is being written and for nothing else. Control frames that
- * wait together leave in one write. Bulk senders wait for their own chunk to be written before
- * they hand in the next, which shares the line fairly between transfers.
+ * Control frames (requests, replies, events, credit) go before bulk data, so that a keep-alive
+ * waits for the chunk that is being written and for nothing else. Control frames that wait together
+ * leave in one write. Bulk senders wait for their own chunk to be written before they hand in the
+ * next, which shares the line fairly between transfers. A peer that does not read is given up.
  */
+import { type Deferred, deferred, withDeadline } from '../base/async.ts';
 import { concatBytes } from '../base/bytes.ts';
-import { type Deferred, deferred } from '../base/async.ts';
 import { ProtocolError } from '../base/errors.ts';
-import type { Stream } from '../ports.ts';
+import type { Clock, Stream } from '../ports.ts';
 
 /**
- * Control frames that may wait for a peer that does not read: 8 MiB, above what 32 requests at
- * once can be answered with.
+ * Control frames that may wait for a peer that does not read: 8 MiB, above what a node's requests
+ * can be answered with.
  */
 const controlBytesMax = 8 * 1024 * 1024;
+
+/** Longest time one write may take, ms: a line that needs a minute for a chunk is none. */
+export const writeTimeoutMs = 60_000;
 
 interface Outgoing {
   readonly bytes: Uint8Array;
@@ -25,15 +28,23 @@ interface Outgoing {
 /** Writes frames to a stream in the right order. */
 export class Outbox {
   readonly #stream: Stream;
+  readonly #clock: Clock;
+  readonly #onFailure: (error: Error) => void;
   readonly #control: Outgoing[] = [];
   readonly #bulk: Outgoing[] = [];
+  /** Frames of the write under way. */
+  #batch: Outgoing[] = [];
+  readonly #stop = new AbortController();
   #controlBytes = 0;
   #isWriting = false;
-  #failure: Error | undefined;
+  #refusal: Error | undefined;
   #bytesWritten = 0;
 
-  constructor(stream: Stream) {
+  /** @param onFailure told once when nothing more can be written, unless by `fail` */
+  constructor(stream: Stream, clock: Clock, onFailure: (error: Error) => void) {
     this.#stream = stream;
+    this.#clock = clock;
+    this.#onFailure = onFailure;
   }
 
   /** Bytes handed to the stream so far. */
@@ -41,15 +52,14 @@ export class Outbox {
     return this.#bytesWritten;
   }
 
-  /** Resolves when the frame has been written. */
+  /** Resolves when the frame has been written. Who does not wait need not care for failures. */
   control(bytes: Uint8Array): Promise<void> {
-    this.#controlBytes += bytes.length;
+    const written = this.#enqueue(this.#control, bytes);
+    if (this.#refusal === undefined) this.#controlBytes += bytes.length;
     if (this.#controlBytes > controlBytesMax) {
-      const error = new ProtocolError('unexpected', 'The peer does not read what it asked for');
-      this.fail(error);
-      return Promise.reject(error);
+      this.#broken(new ProtocolError('unexpected', 'The peer does not read what it asked for'));
     }
-    return this.#enqueue(this.#control, bytes);
+    return written;
   }
 
   /** Resolves when the chunk has been written. */
@@ -57,50 +67,76 @@ export class Outbox {
     return this.#enqueue(this.#bulk, bytes);
   }
 
-  /** Gives up all that waits; later frames are refused with the same error. */
+  /** Sends a last frame; bulk data that wait are dropped, and later frames refused, with the error. */
+  finish(bytes: Uint8Array, error: Error): Promise<void> {
+    const written = this.#enqueue(this.#control, bytes);
+    this.#refusal ??= error;
+    reject(this.#bulk.splice(0), error);
+    return written;
+  }
+
+  /** Gives up all that waits and the write under way; later frames are refused. */
   fail(error: Error): void {
-    if (this.#failure !== undefined) return;
-    this.#failure = error;
-    for (const outgoing of [...this.#control, ...this.#bulk]) outgoing.written.reject(error);
-    this.#control.length = 0;
-    this.#bulk.length = 0;
+    this.#refusal ??= error;
+    reject([...this.#batch, ...this.#control.splice(0), ...this.#bulk.splice(0)], error);
     this.#controlBytes = 0;
+    this.#stop.abort(error);
+  }
+
+  #broken(error: Error): void {
+    if (this.#stop.signal.aborted) return;
+    this.fail(error);
+    this.#onFailure(error);
   }
 
   #enqueue(queue: Outgoing[], bytes: Uint8Array): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    const written = deferred<void>();
-    queue.push({ bytes, written });
-    if (!this.#isWriting) {
-      this.#isWriting = true;
-      void this.#write();
+    const outgoing = { bytes, written: deferred<void>() };
+    // The session hears of failures by `onFailure`: not everyone who sends waits for the outcome.
+    outgoing.written.promise.catch(() => {});
+    if (this.#refusal !== undefined) {
+      outgoing.written.reject(this.#refusal);
+      return outgoing.written.promise;
     }
-    return written.promise;
+    queue.push(outgoing);
+    if (!this.#isWriting) void this.#write();
+    return outgoing.written.promise;
   }
 
   async #write(): Promise<void> {
-    for (;;) {
-      const batch = this.#nextBatch();
-      if (batch.length === 0) break;
-      try {
-        const bytes = concatBytes(batch.map((outgoing) => outgoing.bytes));
-        await this.#stream.write(bytes);
+    this.#isWriting = true;
+    const what = `Writing to ${this.#stream.remote}`;
+    try {
+      for (;;) {
+        this.#takeBatch();
+        if (this.#batch.length === 0) break;
+        const bytes = concatBytes(this.#batch.map((outgoing) => outgoing.bytes));
+        await withDeadline(
+          this.#clock,
+          writeTimeoutMs,
+          what,
+          this.#stop.signal,
+          () => this.#stream.write(bytes),
+        );
         this.#bytesWritten += bytes.length;
-        for (const outgoing of batch) outgoing.written.resolve();
-      } catch (error) {
-        for (const outgoing of batch) outgoing.written.reject(error);
-        this.fail(error as Error);
+        for (const outgoing of this.#batch) outgoing.written.resolve();
       }
+    } catch (error) {
+      this.#broken(error as Error);
     }
     this.#isWriting = false;
   }
 
   /** All waiting control frames, or else the first chunk of bulk data. */
-  #nextBatch(): Outgoing[] {
+  #takeBatch(): void {
     if (this.#control.length > 0) {
       this.#controlBytes = 0;
-      return this.#control.splice(0);
+      this.#batch = this.#control.splice(0);
+    } else {
+      this.#batch = this.#bulk.splice(0, 1);
     }
-    return this.#bulk.splice(0, 1);
   }
+}
+
+function reject(frames: readonly Outgoing[], error: Error): void {
+  for (const outgoing of frames) outgoing.written.reject(error);
 }

@@ -3,8 +3,9 @@
  *
  * Started by the worker at intervals (60 s unless configured): a ping, its round trip measured;
  * after so many misses in a row the worker ends the session and dials anew. The master ends
- * sessions of which nothing has been heard for too long; any traffic counts, so that a long
- * transfer is never cut for lack of pings. A ping waits for at most one chunk of bulk data.
+ * sessions of which nothing has been heard for too long. At both ends any traffic counts, so that a
+ * long transfer over a slow line is never cut for lack of pings. A ping waits for at most one chunk
+ * of bulk data.
  */
 import { codeOf, describeError } from '../base/errors.ts';
 import type { Clock, Logger } from '../ports.ts';
@@ -76,7 +77,8 @@ export class KeepAlive implements Task {
       turn.log.log('debug', `Answer from the master after ${this.#roundTripMs.toFixed(1)} ms.`);
     } catch (error) {
       if (codeOf(error) !== 'timeout' || turn.signal.aborted) return { summary: undefined };
-      this.#missed(session, turn.log, describeError(error));
+      if (session.lastHeardMs > startedMs) this.#missesInARow = 0;
+      else this.#missed(session, turn.log, describeError(error));
     }
     return { summary: undefined };
   }

@@ -1,11 +1,12 @@
 /**
  * The scheduler of cooperative tasks: in place of threads, one loop per task on one event loop.
  *
- * A round of a task never overlaps the next one. A round that fails is followed by a longer pause,
+ * A round of a task never overlaps the next one, not even a round that goes on after its deadline:
+ * the task waits until it has really ended. A round that fails is followed by a longer pause,
  * up to a cap; a failure that repeats itself is logged once and counted. `runNow` asks for a round
  * as soon as possible; many such wishes during one round make one further round.
  */
-import { type Deferred, deferred, withDeadline } from '../base/async.ts';
+import { type Deferred, deferred, linkedController, withDeadline } from '../base/async.ts';
 import { ClusterError, codeOf, describeError } from '../base/errors.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
 import type { RoundReport, Task, TaskName } from './task.ts';
@@ -52,7 +53,10 @@ export class Scheduler {
     return loop.run(signal);
   }
 
-  /** Asks for a round as soon as possible; resolves with the outcome of a round begun after this. */
+  /**
+   * Asks for a round as soon as possible; resolves with the outcome of a round begun after this,
+   * or with a failure where the task has been stopped.
+   */
   runNow(name: TaskName): Promise<RoundOutcome> {
     const loop = this.#loops.get(name);
     if (loop === undefined) throw new Error(`Task ${name} has not been started`);
@@ -76,9 +80,11 @@ class TaskLoop {
   readonly #random: Random;
   readonly #log: Logger;
   readonly #task: Task;
-  /** Those who wait for a round that has not begun yet. */
-  #wanted: Deferred<RoundOutcome>[] = [];
+  /** What those who want a round as soon as possible wait for; undefined where nobody does. */
+  #wanted: Deferred<RoundOutcome> | undefined;
+  /** Ends the pause between two rounds. */
   #pause: AbortController | undefined;
+  #isStopped = false;
   #isRunning = false;
   #roundsCount = 0;
   #failuresInARow = 0;
@@ -108,47 +114,56 @@ class TaskLoop {
   }
 
   runNow(): Promise<RoundOutcome> {
-    const wish = deferred<RoundOutcome>();
-    this.#wanted.push(wish);
+    if (this.#isStopped) return Promise.resolve(this.#stopped());
+    this.#wanted ??= deferred();
     this.#pause?.abort();
-    return wish.promise;
+    return this.#wanted.promise;
   }
 
   async run(signal: AbortSignal): Promise<void> {
     const { intervalMs, isStaggered } = this.#task.schedule;
-    if (isStaggered) await this.#wait(this.#random.float() * intervalMs, signal);
+    if (isStaggered === true) await this.#wait(this.#random.float() * intervalMs, signal);
     while (!signal.aborted) {
-      const wishes = this.#wanted;
-      this.#wanted = [];
+      const wanted = this.#wanted;
+      this.#wanted = undefined;
       const outcome = await this.#round(signal);
-      for (const wish of wishes) wish.resolve(outcome);
+      wanted?.resolve(outcome);
       const isMore = outcome.kind === 'done' && outcome.report.isMore === true;
       if (isMore) await this.#clock.breathe();
       else await this.#wait(this.#pauseAfter(outcome), signal);
     }
-    const stopped = new ClusterError('aborted', `Task ${this.#task.name} was stopped`);
-    for (const wish of this.#wanted) wish.resolve({ kind: 'failed', error: stopped });
-    this.#wanted = [];
+    this.#isStopped = true;
+    this.#wanted?.resolve(this.#stopped());
   }
 
   async #round(signal: AbortSignal): Promise<RoundOutcome> {
     const { deadlineMs } = this.#task.schedule;
     const startedMs = this.#clock.monotonicMs();
+    let work: Promise<unknown> = Promise.resolve();
     this.#isRunning = true;
     this.#log.log('debug', 'Starting.');
     try {
       const what = `A round of ${this.#task.name}`;
-      const report = await withDeadline(this.#clock, deadlineMs, what, signal, (inner) =>
-        this.#task.round({ signal: inner, log: this.#log }));
+      const report = await withDeadline(this.#clock, deadlineMs, what, signal, (inner) => {
+        const round = this.#task.round({ signal: inner, log: this.#log });
+        work = round;
+        return round;
+      });
       this.#succeeded(report, this.#clock.monotonicMs() - startedMs);
       return { kind: 'done', report };
     } catch (error) {
       this.#failed(error, signal);
       return { kind: 'failed', error };
     } finally {
+      await work.catch(() => {});
       this.#isRunning = false;
       this.#roundsCount += 1;
     }
+  }
+
+  #stopped(): RoundOutcome {
+    const error = new ClusterError('aborted', `Task ${this.#task.name} was stopped`);
+    return { kind: 'failed', error };
   }
 
   #succeeded(report: RoundReport, durationMs: number): void {
@@ -181,13 +196,11 @@ class TaskLoop {
 
   /** Waits, unless a round is wanted sooner. */
   async #wait(ms: number, signal: AbortSignal): Promise<void> {
-    if (this.#wanted.length > 0 || signal.aborted) return;
-    const pause = new AbortController();
-    this.#pause = pause;
-    const stop = () => pause.abort();
-    signal.addEventListener('abort', stop, { once: true });
-    await this.#clock.sleep(ms, pause.signal).catch(() => {});
-    signal.removeEventListener('abort', stop);
+    if (this.#wanted !== undefined || signal.aborted) return;
+    const { controller, release } = linkedController(signal);
+    this.#pause = controller;
+    await this.#clock.sleep(ms, controller.signal).catch(() => {});
+    release();
     this.#pause = undefined;
   }
 }

@@ -4,7 +4,7 @@
  * A task owns one round; the scheduler owns when rounds happen, their deadline, what follows a
  * failure, and the two log lines. Nothing in a task knows a timer or loops for ever.
  */
-import type { LogFacts, LogLevel, Logger } from '../ports.ts';
+import type { LogFacts, Logger, LogLevel } from '../ports.ts';
 
 /** The recurring activities, by the names that people know from the log. */
 export type TaskName =

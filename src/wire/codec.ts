@@ -12,13 +12,15 @@ import { ProtocolError } from '../base/errors.ts';
 /** Deepest nesting accepted: our deepest message has four levels. */
 const depthMax = 8;
 
-const packr = new Packr({ useRecords: false, variableMapSize: true });
+// The library would write undefined as an extension type, which our own reader refuses: an optional
+// field that is missing travels as nil.
+const packr = new Packr({ useRecords: false, variableMapSize: true, encodeUndefinedAsNil: true });
 const unpackr = new Unpackr({ useRecords: false, mapsAsObjects: true, int64AsType: 'number' });
 
 /** The msgpack bytes of a plain value. */
 export function encodePayload(value: unknown): Uint8Array {
-  // The library reuses its buffer for the next value: a copy of our own may be kept.
-  return packr.pack(value).slice();
+  // The library returns a view of a large buffer of its own, as a Buffer whose slice() is no copy.
+  return new Uint8Array(packr.pack(value));
 }
 
 /**

@@ -10,9 +10,8 @@
  *         12     …  payload
  *
  * A length above the limit is refused from the header alone, before anything is buffered for it.
- * Incomplete input is an ordinary condition: `push` returns the frames that are whole.
+ * Incomplete input is an ordinary condition: `push` yields the frames that are whole.
  */
-import { concatBytes } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 
 /** Bytes before the payload. */
@@ -56,7 +55,10 @@ export interface Frame {
 
 const noPayload = new Uint8Array(0);
 
-/** The bytes of a frame, header and payload in one array, so that they leave in one write. */
+/**
+ * The bytes of a frame, header and payload in one array, so that they leave in one write.
+ * @throws Error where the payload is too long for any frame
+ */
 export function encodeFrame(
   kind: FrameKind,
   message: number,
@@ -64,8 +66,7 @@ export function encodeFrame(
   payload: Uint8Array = noPayload,
 ): Uint8Array {
   if (payload.length > payloadBytesMax) {
-    throw new ProtocolError(
-      'frameTooLarge',
+    throw new Error(
       `Cannot send a ${kind} frame of ${payload.length} bytes: the limit is ${payloadBytesMax}`,
     );
   }
@@ -79,88 +80,111 @@ export function encodeFrame(
   return bytes;
 }
 
-/** Cuts frames out of chunks as they arrive. */
+interface Header {
+  readonly kind: FrameKind;
+  readonly message: number;
+  readonly stream: number;
+  readonly length: number;
+}
+
+/**
+ * Cuts frames out of chunks as they arrive.
+ *
+ * Holds at most one header and one payload, never the chunks: however small the pieces in which a
+ * peer sends, a decoder takes no more memory than its limit. A payload that lies in one chunk whole
+ * is yielded as a view of it.
+ */
 export class FrameDecoder {
-  #payloadBytesMax: number;
-  #chunks: Uint8Array[] = [];
-  #buffered = 0;
+  #limit: number;
+  readonly #head = new Uint8Array(headerBytes);
+  #headFilled = 0;
   /** The header of the frame that is being gathered, once it is whole. */
-  #header: { kind: FrameKind; message: number; stream: number; length: number } | undefined;
+  #header: Header | undefined;
+  /** Where its payload is gathered, once it is known not to lie in one chunk. */
+  #payload = noPayload;
+  #payloadFilled = 0;
 
   /** @param limit largest payload accepted, bytes; small before the peer is known */
   constructor(limit: number = payloadBytesMax) {
-    this.#payloadBytesMax = limit;
+    this.#limit = limit;
   }
 
   /** Changes the limit, for the frames whose header has not arrived yet. */
   set limit(bytes: number) {
-    this.#payloadBytesMax = bytes;
+    this.#limit = bytes;
   }
 
   /** Bytes held for a frame that is not whole yet. */
   get buffered(): number {
-    return this.#buffered;
+    return this.#headFilled + this.#payloadFilled;
   }
 
   /**
    * Takes a chunk and yields the frames that it completes, one at a time: the limit may be
-   * changed between two of them.
+   * changed between two of them. Who stops before the last gives up the rest of the chunk, and with
+   * it the stream; nothing can be decoded after an error either.
    * @throws ProtocolError `frameTooLarge` or `unknownKind`, from the header alone
    */
   *push(chunk: Uint8Array): Generator<Frame, void, undefined> {
-    this.#chunks.push(chunk);
-    this.#buffered += chunk.length;
+    let at = 0;
     for (;;) {
       if (this.#header === undefined) {
-        if (this.#buffered < headerBytes) return;
-        this.#header = this.#readHeader(this.#take(headerBytes));
+        at += this.#gatherHead(chunk, at);
+        if (this.#headFilled < headerBytes) return;
+        this.#header = this.#readHeader();
       }
       const { kind, message, stream, length } = this.#header;
-      if (this.#buffered < length) return;
-      this.#header = undefined;
-      yield { kind, message, stream, payload: length === 0 ? noPayload : this.#take(length) };
+      const missing = length - this.#payloadFilled;
+      if (at + missing > chunk.length) {
+        this.#gatherPayload(chunk, at, length);
+        return;
+      }
+      // A plain Uint8Array, also where the runtime's chunks are of some class of its own.
+      const rest = new Uint8Array(chunk.buffer, chunk.byteOffset + at, missing);
+      at += missing;
+      yield { kind, message, stream, payload: this.#takePayload(rest) };
     }
   }
 
-  #readHeader(bytes: Uint8Array) {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  #gatherHead(chunk: Uint8Array, at: number): number {
+    const part = chunk.subarray(at, at + headerBytes - this.#headFilled);
+    this.#head.set(part, this.#headFilled);
+    this.#headFilled += part.length;
+    return part.length;
+  }
+
+  #gatherPayload(chunk: Uint8Array, at: number, length: number): void {
+    if (at === chunk.length) return;
+    if (this.#payloadFilled === 0) this.#payload = new Uint8Array(length);
+    this.#payload.set(chunk.subarray(at), this.#payloadFilled);
+    this.#payloadFilled += chunk.length - at;
+  }
+
+  /** The whole payload, of which `rest` is what was still missing; makes ready for the next frame. */
+  #takePayload(rest: Uint8Array): Uint8Array {
+    this.#header = undefined;
+    this.#headFilled = 0;
+    if (this.#payloadFilled === 0) return rest;
+    const payload = this.#payload;
+    payload.set(rest, this.#payloadFilled);
+    this.#payload = noPayload;
+    this.#payloadFilled = 0;
+    return payload;
+  }
+
+  #readHeader(): Header {
+    const view = new DataView(this.#head.buffer);
     const length = view.getUint32(0);
-    const kind = kindsByNumber[bytes[4]!];
+    const kind = kindsByNumber[this.#head[4]!];
     if (kind === undefined) {
-      throw new ProtocolError('unknownKind', `Frame of unknown kind ${bytes[4]}`);
+      throw new ProtocolError('unknownKind', `Frame of unknown kind ${this.#head[4]}`);
     }
-    if (length > this.#payloadBytesMax) {
+    if (length > this.#limit) {
       throw new ProtocolError(
         'frameTooLarge',
-        `A ${kind} frame announces ${length} bytes: the limit is ${this.#payloadBytesMax}`,
+        `A ${kind} frame announces ${length} bytes: the limit is ${this.#limit}`,
       );
     }
     return { kind, message: view.getUint16(6), stream: view.getUint32(8), length };
-  }
-
-  /** Removes the first `count` buffered bytes; a view of one chunk where they lie in one. */
-  #take(count: number): Uint8Array {
-    this.#buffered -= count;
-    const first = this.#chunks[0]!;
-    if (first.length > count) {
-      this.#chunks[0] = first.subarray(count);
-      return first.subarray(0, count);
-    }
-    const parts: Uint8Array[] = [];
-    let missing = count;
-    let used = 0;
-    while (missing > 0) {
-      const chunk = this.#chunks[used]!;
-      if (chunk.length > missing) {
-        parts.push(chunk.subarray(0, missing));
-        this.#chunks[used] = chunk.subarray(missing);
-        break;
-      }
-      parts.push(chunk);
-      missing -= chunk.length;
-      used += 1;
-    }
-    this.#chunks.splice(0, used);
-    return concatBytes(parts);
   }
 }

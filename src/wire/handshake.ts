@@ -5,6 +5,7 @@
  * certificate says; the hello only has to agree with it. Versions interoperate by what both know:
  * the highest protocol in common and the features in common.
  */
+import { displayText } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
 import type { NodeIdentity } from '../ports.ts';
 import type { PayloadOf, ReplyOf } from './messages.ts';
@@ -18,7 +19,7 @@ export const protocolVersions: readonly number[] = [1];
 /** Optional abilities of this program, by name. */
 export const ourFeatures: readonly string[] = ['zstd', 'resume'];
 
-/** What both ends have agreed on. */
+/** What both ends have agreed on. Texts of the peer's are safe to be shown. */
 export interface Agreement {
   readonly protocol: number;
   readonly features: ReadonlySet<string>;
@@ -65,23 +66,31 @@ export function answerHello(
   if (hello.node !== peer.node || hello.cluster !== peer.cluster) {
     throw new ClusterError(
       'authentication',
-      `The node calls itself "${hello.node}" of cluster "${hello.cluster}", but its certificate ` +
-        `is of "${peer.node}" of "${peer.cluster}": set node.name as in the certificate or join anew`,
+      displayText(
+        `The node calls itself "${hello.node}" of cluster "${hello.cluster}", but its certificate ` +
+          `is of "${peer.node}" of "${peer.cluster}": set node.name as in the certificate or join ` +
+          'anew',
+      ),
     );
   }
   if (hello.algorithm !== self.algorithm) {
     throw new ClusterError(
       'incompatible',
-      `The master hashes with ${self.algorithm}, the node with ${hello.algorithm}: ` +
-        `set local_integrity.algorithm = "${self.algorithm}" on the node`,
+      displayText(
+        `The master hashes with ${self.algorithm}, the node with ${hello.algorithm}: ` +
+          `set local_integrity.algorithm = "${self.algorithm}" on the node`,
+      ),
     );
   }
   const protocol = highestInCommon(hello.protocols);
   if (protocol === undefined) {
     throw new ClusterError(
       'incompatible',
-      `No protocol version in common: this master (${self.version}) speaks ` +
-        `${protocolVersions.join(', ')}, the node (${hello.version}) ${hello.protocols.join(', ')}`,
+      displayText(
+        `No protocol version in common: this master (${self.version}) speaks ` +
+          `${protocolVersions.join(', ')}, the node (${hello.version}) ` +
+          (hello.protocols.join(', ') || 'none'),
+      ),
     );
   }
   const reply = {
@@ -107,16 +116,22 @@ export function readHelloReply(reply: ReplyOf<'session.hello'>, nowMs: number): 
 }
 
 function agree(
-  said: { features: readonly string[]; version: string; node: string; epoch: string; nowMs: number },
+  said: {
+    features: readonly string[];
+    version: string;
+    node: string;
+    epoch: string;
+    nowMs: number;
+  },
   protocol: number,
   nowMs: number,
 ): Agreement {
   return {
     protocol,
     features: new Set(said.features.filter((feature) => ourFeatures.includes(feature))),
-    version: said.version,
-    node: said.node,
-    epoch: said.epoch,
+    version: displayText(said.version),
+    node: displayText(said.node),
+    epoch: displayText(said.epoch),
     skewMs: said.nowMs - nowMs,
   };
 }

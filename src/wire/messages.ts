@@ -14,7 +14,6 @@ import {
   oneOf,
   optional,
   type Reader,
-  type ReaderType,
   record,
   text,
   whole,

@@ -75,8 +75,7 @@ export function list<T>(item: Reader<T>, countMax: number): Reader<readonly T[]>
 
 /** A value that may be missing. */
 export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
-  return (value, where) =>
-    value === undefined || value === null ? undefined : reader(value, where);
+  return (value, where) => value === undefined || value === null ? undefined : reader(value, where);
 }
 
 type Shape = Record<string, Reader<unknown>>;
@@ -86,7 +85,10 @@ type Fields<S extends Shape> = { readonly [K in keyof S]: ReaderType<S[K]> };
 export function record<const S extends Shape>(shape: S): Reader<Fields<S>> {
   const fields = Object.entries(shape);
   return (value, where) => {
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) {
+    if (
+      typeof value !== 'object' || value === null || Array.isArray(value) ||
+      value instanceof Uint8Array
+    ) {
       fail(where, 'an object');
     }
     const result: Record<string, unknown> = {};

@@ -58,6 +58,7 @@ test('misfits() names both sets that claim the same file', () => {
     [set('a', 'etc', 'include = ["*.xml"]'), set('b', 'etc', 'include = ["*.xml", "x"]')],
     [set('a', 'var', 'include = ["**/merged.mg"]'), set('b', 'var/multigroups')],
     [set('a', 'etc', 'recursive = false'), set('b', 'etc')],
+    [set('a', 'etc', 'include = ["**/a.xml"]'), set('b', 'etc', 'include = ["*/*.xml"]')],
     [set('a', 'etc', 'exclude = ["rules"]'), set('b', 'etc/decoders')],
   ];
   for (const [left, right] of overlapping) {
@@ -109,4 +110,22 @@ test('misfits() never lets a set choose files of muster itself', () => {
   assert.doesNotThrow(() =>
     configOf(beside.replace('"/srv/muster"', '"/srv/muster/tree"') + set('a', '.'))
   );
+});
+
+test('misfits() knows all files of muster itself', () => {
+  const own = ['tls/key', 'muster.db', 'staging/1', 'versions/1', 'lock', 'control.sock'];
+  const beside = masterText.replace('/var/ossec', '/srv/muster');
+  for (const path of [...own, 'logs/cluster.log', 'muster.toml']) {
+    const [directory, name] = /^(?:(.*)\/)?(.*)$/.exec(path)!.slice(1);
+    const include = directory === undefined ? name : '*';
+    const problem = problemOf(beside + set('a', directory ?? '.', `include = ["${include}"]`));
+    assert.match(problem, /would copy/, path);
+  }
+});
+
+test('misfits() bounds the number of sets', () => {
+  const sets = (count: number): string =>
+    Array.from({ length: count }, (_, index) => set(`s${index}`, `d${index}`)).join('');
+  assert.doesNotThrow(() => configOf(masterText + sets(256)));
+  assert.match(problemOf(masterText + sets(257)), /there are 257 sets/);
 });

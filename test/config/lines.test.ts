@@ -13,7 +13,7 @@ name = "x # y"
 root = """
 [log]
 level = "debug"
-"""""
+""""
 role='worker'
 "state" = '''
 a = 2

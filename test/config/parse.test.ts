@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { includePatterns, parseConfig } from '../../src/config/parse.ts';
 import { ConfigError } from '../../src/config/problems.ts';
-import { alwaysExcluded } from '../../src/config/set-keys.ts';
 import { configOf, fileName, masterText, problemsOf, workerText } from './sources.ts';
 
 const messagesOf = (text: string): string[] =>
@@ -72,6 +71,15 @@ test('parseConfig() needs no file text when the environment says it all', () => 
   assert.equal(config.guard.deletionsShareMax, 0.25);
   assert.equal(config.integrity.windowBytes, 65_536);
   assert.deepEqual(config.hooks.reload, ['/bin/sh', '-c', 'a, b']);
+});
+
+test('parseConfig() wants a port to connect to, and lets the system choose one to listen on', () => {
+  assert.match(
+    messagesOf(workerText.replace(':1517', ':0'))[0]!,
+    /"worker\.master" must be an address/,
+  );
+  const listening = configOf(`${masterText}[master]\nlisten = "[::]:0"\nadmin = "localhost:0"\n`);
+  assert.deepEqual([listening.master.listen, listening.master.admin], ['[::]:0', 'localhost:0']);
 });
 
 test('parseConfig() resolves relative paths of the file against its directory', () => {
@@ -238,7 +246,7 @@ test('parseConfig() replaces the default sets by those that are given, or by non
     name: 'a',
     path: 'b/c',
     include: ['**'],
-    exclude: [...alwaysExcluded],
+    exclude: [],
     excludeDefaults: true,
     recursive: true,
     mode: 0o640,
@@ -253,14 +261,6 @@ test('parseConfig() replaces the default sets by those that are given, or by non
   assert.deepEqual(configOf(`sets = []\n${masterText}`).sets, []);
 });
 
-test('parseConfig() adds what is always excluded unless the set says otherwise', () => {
-  const excludeOf = (line: string): readonly string[] =>
-    configOf(`${masterText}[[sets]]\nname = "a"\npath = "."\nexclude = ["x", "**/*.tmp"]\n${line}`)
-      .sets[0]!.exclude;
-  assert.deepEqual(excludeOf(''), [...alwaysExcluded, 'x']);
-  assert.deepEqual(excludeOf('exclude_defaults = false'), ['x', '**/*.tmp']);
-});
-
 test('parseConfig() lets a set override the limits of the guard', () => {
   const text = `${masterText}[guard]\ndeletions_max = 7\ndeletions_share_max = 0.1
 [[sets]]\nname = "a"\npath = "a"\ndeletions_max = 9\n[[sets]]\nname = "b"\npath = "b"\n`;
@@ -270,22 +270,26 @@ test('parseConfig() lets a set override the limits of the guard', () => {
 
 test('parseConfig() refuses set paths and patterns that leave the set', () => {
   const bad = (line: string): string => {
-    const text = `${masterText}[[sets]]\nname = "a"\n${
-      line.includes('path') ? '' : 'path = "x"\n'
-    }${line}\n`;
-    return messagesOf(text).join('\n');
+    const path = line.startsWith('path') ? '' : 'path = "x"\n';
+    return messagesOf(`${masterText}[[sets]]\nname = "a"\n${path}${line}\n`).join('\n');
   };
   assert.match(bad('path = "/etc"'), /without a leading "\/"/);
-  assert.match(bad('path = "a/../../b"'), /must not contain "\.\."/);
-  assert.match(bad('path = "a\\u0000b"'), /must be a path/);
-  for (const pattern of ['', '/a', 'a/', '!a', '../a', 'a/../b', './a', '.', '..', 'a/.']) {
-    assert.match(bad(`include = [${JSON.stringify(pattern)}]`), /must be patterns/, pattern);
-  }
-  assert.match(bad('include = []'), /must be patterns/);
-  assert.match(bad('include = "**"'), /must be patterns/);
-  assert.doesNotThrow(() =>
-    configOf(`${masterText}[[sets]]\nname="a"\npath="x"\ninclude=[".a/..b/c..", "...", "**/.x"]`)
+  assert.match(
+    bad('path = "a/../../b"'),
+    /cannot be: "a\/\.\.\/\.\.\/b" contains the component "\.\."/,
   );
+  assert.match(bad('path = "a\\u0000b"'), /contains a NUL byte/);
+  for (const pattern of ['/a', 'a/', '!a', '../a', 'a/../b', './a', '.', '..', 'a/.', 'a//b']) {
+    assert.match(
+      bad(`include = [${JSON.stringify(pattern)}]`),
+      /key "include" of sets\.a cannot be: "/,
+    );
+  }
+  for (const list of ['[]', '[""]', '"**"', '[1]']) {
+    assert.match(bad(`include = ${list}`), /must be a list of patterns/);
+  }
+  const fine = 'include = [".a/..b/c..", "...", "**/.x", "a\\u0001b"]';
+  assert.doesNotThrow(() => configOf(`${masterText}[[sets]]\nname = "a"\npath = "x"\n${fine}`));
 });
 
 test('parseConfig() refuses permission bits that would lock out or set more than permissions', () => {
@@ -324,6 +328,8 @@ test('includePatterns() gives what the file includes, and nothing for a file tha
 });
 
 test('parseConfig() escapes control characters of values in its messages', () => {
-  const [problem] = problemsOf(() => configOf(`${workerText}[log]\nlevel = "a\\u001b[31m\\nb"\n`));
-  assert.doesNotMatch(problem!.message, /[\u0000-\u001f]/);
+  const [problem] = problemsOf(() =>
+    configOf(`${workerText}[log]\nlevel = "a\\u001b[31m\\nb\\u009b\\u202e"\n`)
+  );
+  assert.doesNotMatch(problem!.message, /[\u0000-\u001f\u0080-\u009f\u202e]/);
 });

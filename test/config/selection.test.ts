@@ -1,63 +1,64 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { fromText } from '../../src/base/bytes.ts';
-import { compileSelection } from '../../src/config/selection.ts';
-import { configOf, masterText } from './sources.ts';
+import { type Choice, choiceOf, commonPath, vainPatterns } from '../../src/config/selection.ts';
+import { configOf, masterText, seeded } from './sources.ts';
 
-const chosen = (lines: string, paths: readonly string[]): string[] => {
-  const isChosen = compileSelection(
-    configOf(`${masterText}[[sets]]\nname = "a"\n${lines}`).sets[0]!,
+const choice = (path: string, include: readonly string[], more = ''): Choice =>
+  choiceOf(
+    configOf(
+      `${masterText}[[sets]]\nname = "a"\npath = "${path}"\ninclude = ${
+        JSON.stringify(include)
+      }\n${more}`,
+    ).sets[0]!,
   );
-  return paths.filter((path) => isChosen(fromText(path)));
-};
 
-test('compileSelection() chooses below its path and nowhere else', () => {
-  const paths = ['etc', 'etc/a', 'etc/b/c', 'etcetera/a', 'a', 'x/etc/a'];
-  assert.deepEqual(chosen('path = "etc"', paths), ['etc/a', 'etc/b/c']);
-  assert.deepEqual(chosen('path = "etc"\nrecursive = false', paths), ['etc/a']);
-  assert.deepEqual(chosen('path = "."', ['', 'a', 'b/c', '.d/.e']), ['a', 'b/c', '.d/.e']);
+test('choiceOf() tells what a set chooses', () => {
+  const { isChosen } = choice('etc', ['*.xml'], 'exclude = ["b.xml"]');
+  const paths = ['etc/a.xml', 'etc/b.xml', 'etc/c/a.xml', 'a.xml', 'etc'];
+  assert.deepEqual(paths.filter(isChosen), ['etc/a.xml']);
 });
 
-test('compileSelection() keeps * within a name and lets ** cross directories', () => {
-  const paths = ['e/a.xml', 'e/b/c.xml', 'e/b/c/d.xml', 'e/a.yml', 'e/.a.xml'];
-  assert.deepEqual(chosen('path = "e"\ninclude = ["*.xml"]', paths), ['e/a.xml', 'e/.a.xml']);
-  assert.deepEqual(chosen('path = "e"\ninclude = ["**/*.xml"]', paths), [
-    'e/a.xml',
-    'e/b/c.xml',
-    'e/b/c/d.xml',
-    'e/.a.xml',
-  ]);
-  assert.deepEqual(chosen('path = "e"\ninclude = ["b/*", "?.yml"]', paths), [
-    'e/b/c.xml',
-    'e/a.yml',
-  ]);
+test('commonPath() finds a path that both sets choose, whichever comes first', () => {
+  const left = choice('etc', ['**']);
+  const right = choice('etc/rules', ['**/*.xml']);
+  assert.equal(commonPath(left, right), commonPath(right, left));
+  assert.equal(commonPath(left, right), 'etc/rules/x.xml');
+  assert.equal(commonPath(left, choice('var', ['**'])), undefined);
 });
 
-test('compileSelection() leaves out what is always excluded, at any depth', () => {
-  const left = ['e/a~', 'e/b/a.tmp', 'e/.a.lock', 'e/a.swp', 'e/ar.conf', 'e/b/ossec.conf'];
-  assert.deepEqual(chosen('path = "e"', [...left, 'e/a', 'e/a.tmp.xml', 'e/my-ar.conf']), [
-    'e/a',
-    'e/a.tmp.xml',
-    'e/my-ar.conf',
-  ]);
-  assert.deepEqual(chosen('path = "e"\nexclude_defaults = false', left), left);
+test('commonPath() never names a path that one of the sets does not choose', () => {
+  const random = seeded(5);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)]!;
+  const patterns = ['**', '*', 'a', '*.xml', '**/a', 'b/**', '{a,b}/*', '[ab]', 'b/?', '**/b/*'];
+  const set = (): Choice =>
+    choice(
+      pick(['.', 'a', 'a/b', 'b']),
+      [pick(patterns), pick(patterns)],
+      `exclude = ["${pick(patterns)}"]`,
+    );
+  let foundCount = 0;
+  for (let i = 0; i < 200; i++) {
+    const [left, right] = [setOrNothing(set), setOrNothing(set)];
+    if (left === undefined || right === undefined) continue;
+    const path = commonPath(left, right);
+    if (path === undefined) continue;
+    foundCount += 1;
+    assert.ok(left.isChosen(path) && right.isChosen(path), path);
+  }
+  assert.ok(foundCount > 10, `only ${foundCount} of the random sets had a path in common`);
 });
 
-test('compileSelection() leaves out all below a directory that is excluded', () => {
-  const paths = ['e/p', 'e/private/a', 'e/private/b/c', 'e/x/private/d', 'e/privates'];
-  assert.deepEqual(chosen('path = "e"\nexclude = ["private"]', paths), [
-    'e/p',
-    'e/x/private/d',
-    'e/privates',
-  ]);
-  assert.deepEqual(chosen('path = "e"\nexclude = ["**/private"]', paths), ['e/p', 'e/privates']);
+test('vainPatterns() finds literal names that the set leaves out', () => {
+  assert.deepEqual(vainPatterns(choice('etc', ['a', '*.tmp'])), []);
+  const vain = choice('etc', ['a', 'b', '*']).set;
+  assert.deepEqual(vainPatterns(choiceOf({ ...vain, exclude: ['b'] })), ['b']);
 });
 
-test('compileSelection() matches the bytes of names', () => {
-  assert.deepEqual(chosen('path = "ü"\ninclude = ["ö*"]', ['ü/öx', 'ü/x']), ['ü/öx']);
-  const isChosen = compileSelection(
-    configOf(`${masterText}[[sets]]\nname = "a"\npath = "e"`).sets[0]!,
-  );
-  assert.equal(isChosen('e/\xff\xfe'), true, 'a name that is not UTF-8');
-  assert.equal(isChosen('e/a\nb'), true, 'a name with a line feed');
-});
+/** A set whose random patterns contradict each other is no configuration. */
+function setOrNothing(make: () => Choice): Choice | undefined {
+  try {
+    return make();
+  } catch {
+    return undefined;
+  }
+}

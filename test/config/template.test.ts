@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { setInput } from '../../src/config/effective.ts';
-import { masterTemplate, workerTemplate } from '../../src/config/template.ts';
+import { masterTemplate, type SetRules, workerTemplate } from '../../src/config/template.ts';
 import { configOf } from './sources.ts';
 
 const master = { name: 'master-1', cluster: 'prod', root: '/var/ossec', listen: '[::]:1517' };
@@ -26,14 +25,41 @@ test('workerTemplate() is the configuration of a worker with what it was told', 
 });
 
 test('workerTemplate() writes down the sets of the master where they are not the default ones', () => {
-  const sets = [
-    { name: 'a', path: 'x', include: ['*.xml'], mode: '0600', deletions_max: 5 },
-    { name: 'b', path: '.', exclude: ['x', 'tls'] },
-  ];
-  const text = workerTemplate({ ...worker, sets });
-  const config = configOf(text);
-  assert.deepEqual(config.sets.map((set) => setInput(set, config.guard)), sets);
-  assert.doesNotMatch(workerTemplate(worker), /^\[\[sets\]\]/m);
+  const rules = (lines: string): SetRules[] =>
+    configOf(masterTemplate(master) + lines).sets.map(
+      ({ name, path, include, exclude, excludeDefaults, recursive }) => (
+        { name, path, include, exclude, excludeDefaults, recursive }
+      ),
+    );
+  assert.doesNotMatch(workerTemplate({ ...worker, sets: rules('') }), /^\[\[sets\]\]/m);
+  const sets = rules(`
+[[sets]]
+name = "shared"
+path = "etc/shared"
+exclude = ["private"]
+[[sets]]
+name = "own"
+path = "."
+include = ["*.xml"]
+exclude_defaults = false
+recursive = false
+`);
+  const config = configOf(workerTemplate({ ...worker, sets }));
+  assert.deepEqual(
+    config.sets.map(({ name, path, include, exclude, excludeDefaults, recursive }) => (
+      { name, path, include, exclude, excludeDefaults, recursive }
+    )),
+    sets,
+  );
+  assert.deepEqual(config.sets.map(({ mode, prune }) => [mode, prune]), [[0o660, true], [
+    0o640,
+    false,
+  ]]);
+});
+
+test('workerTemplate() writes down the hash of the master where it is not the default one', () => {
+  assert.match(workerTemplate({ ...worker, algorithm: 'sha256' }), /^algorithm = "sha256"$/m);
+  assert.doesNotMatch(workerTemplate({ ...worker, algorithm: 'md5' }), /algorithm/);
 });
 
 test('templates stay valid when each of their commented keys is switched on', () => {

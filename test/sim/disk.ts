@@ -12,7 +12,7 @@ import { type BytePath, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
 import type { FileKind } from '../../src/ports.ts';
 import { MachineDatabase } from './database.ts';
-import { FileBody, type Inode } from './inode.ts';
+import { allBelow, FileBody, type Inode } from './inode.ts';
 import type { Life } from './life.ts';
 import type { DelayRange, SeededRandom } from './random.ts';
 
@@ -198,6 +198,7 @@ export class SimDisk {
     this.#loseNames();
     for (const inode of this.#unflushed) this.#loseContent(inode);
     this.#unflushed.clear();
+    this.#recount();
     this.changed(undefined);
   }
 
@@ -240,15 +241,23 @@ export class SimDisk {
   }
 
   #loseContent(inode: Inode): void {
-    const before = inode.body.size;
-    const written = inode.body.view();
-    const shorter = this.random.integer(0, before);
+    const { size } = inode.body;
+    const shorter = this.random.integer(0, size);
     const fate = this.random.pick(['lost', 'cut', 'zeros', 'kept']);
     if (fate === 'lost') inode.body.replace(inode.body.durable());
     if (fate === 'cut') inode.body.truncate(shorter);
-    if (fate === 'zeros') inode.body.write(shorter, new Uint8Array(written.length - shorter));
+    if (fate === 'zeros') inode.body.write(shorter, new Uint8Array(size - shorter));
     inode.body.flush();
-    if (inode.linksCount > 0) this.#usedBytes += inode.body.size - before;
+  }
+
+  /** What hung below a directory that is no longer there takes no room. */
+  #recount(): void {
+    const inodes = new Set<Inode>();
+    for (const directory of [this.root, this.staging, this.versions]) {
+      for (const [, inode] of allBelow(directory)) inodes.add(inode);
+    }
+    this.#usedBytes = 0;
+    for (const inode of inodes) this.#usedBytes += inode.body.size;
   }
 }
 

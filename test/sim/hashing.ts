@@ -5,30 +5,12 @@
  * lengths on the wire decide what happens in the world. This one packs runs of equal bytes, keeps
  * the contract (a limit on the way back, damage is noticed), and is the same everywhere.
  */
-import { createHash } from 'node:crypto';
-import { fromBytes } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
-import type { Compression, HashAlgorithm, Hashing } from '../../src/ports.ts';
+import type { Compression, Hashing } from '../../src/ports.ts';
+import { createHashing } from '../../src/runtime/hashing.ts';
 
-const NAMES: Readonly<Record<HashAlgorithm, string>> = {
-  md5: 'md5',
-  sha256: 'sha256',
-  blake2b: 'blake2b512',
-};
-
-/** The Hashing port. */
-export const simHashing: Hashing = {
-  create: (algorithm) => {
-    const hash = createHash(NAMES[algorithm]);
-    return {
-      update: (bytes) => {
-        hash.update(bytes);
-      },
-      digest: () => fromBytes(hash.digest()),
-    };
-  },
-  digest: (algorithm, bytes) => fromBytes(createHash(NAMES[algorithm]).update(bytes).digest()),
-};
+/** The Hashing port: the real one. */
+export const simHashing: Hashing = await createHashing();
 
 /** First byte of everything compressed. */
 const MAGIC = 0xc5;

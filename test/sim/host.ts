@@ -1,4 +1,10 @@
-/** A machine in the simulated network: what listens there, and who it says it is. */
+/**
+ * A machine in the simulated network: what listens there, and who it says it is.
+ *
+ * Its state is open to the test, which switches it off, lets its certificate run out or belong to
+ * another cluster, or puts a firewall before it.
+ */
+import { fromText, toHex } from '../../src/base/bytes.ts';
 import type { NodeIdentity, PeerCertificate, Stream } from '../../src/ports.ts';
 import type { Life } from './life.ts';
 import { WORLD_EPOCH_MS } from './clock.ts';
@@ -28,6 +34,16 @@ export function simCertificate(
   };
 }
 
+/** What one end of a connection knows of the other after the handshake. */
+export type PeerFacts = Required<Pick<Stream, 'certificate' | 'rejection' | 'presentedChain'>>;
+
+/** Of an end that shows no certificate. */
+export const NOTHING_SHOWN: PeerFacts = {
+  certificate: undefined,
+  rejection: undefined,
+  presentedChain: [],
+};
+
 /** Something that listens on a port of a machine. */
 export interface ListeningPort {
   readonly life: Life;
@@ -43,6 +59,8 @@ export class SimHost {
   isRefusing = false;
   /** What it shows in a handshake; undefined for none. */
   certificate: SimCertificate | undefined;
+  /** Its certificates as bytes, for those who judge them on their own. */
+  presentedChain: readonly Uint8Array[] = [];
   /** Whose certificates it accepts. */
   trustedAuthority = DEFAULT_AUTHORITY;
   /** Application protocols that its listeners know; undefined for all. */
@@ -55,11 +73,20 @@ export class SimHost {
     this.name = name;
   }
 
-  /** What is wrong with a certificate in the eyes of this machine; undefined if nothing is. */
-  objectionTo(certificate: SimCertificate): string | undefined {
-    if (certificate.authority !== this.trustedAuthority) return 'of an unknown authority';
-    if (certificate.notBeforeMs > this.nowMs()) return 'not valid yet';
-    if (certificate.notAfterMs < this.nowMs()) return 'expired';
+  /** What this machine gets to know of another that shows its certificate, after judging it. */
+  judge(other: SimHost): PeerFacts {
+    const { certificate, presentedChain } = other;
+    if (certificate === undefined) return { ...NOTHING_SHOWN, presentedChain };
+    const rejection = this.#rejectionOf(certificate);
+    const { authority: _, ...facts } = certificate;
+    return { certificate: rejection === undefined ? facts : undefined, rejection, presentedChain };
+  }
+
+  /** Why a certificate is not accepted, as TLS libraries call it. */
+  #rejectionOf(certificate: SimCertificate): string | undefined {
+    if (certificate.authority !== this.trustedAuthority) return 'UNABLE_TO_VERIFY_LEAF_SIGNATURE';
+    if (certificate.notBeforeMs > this.nowMs()) return 'CERT_NOT_YET_VALID';
+    if (certificate.notAfterMs < this.nowMs()) return 'CERT_HAS_EXPIRED';
     return undefined;
   }
 }
@@ -67,6 +94,5 @@ export class SimHost {
 // ---
 
 function serialOf(identity: NodeIdentity): string {
-  return [...identity.node]
-    .map((character) => (character.charCodeAt(0) & 0xff).toString(16).padStart(2, '0')).join('');
+  return toHex(fromText(identity.node));
 }

@@ -111,7 +111,9 @@ export function walk(root: Inode, path: BytePath): Found {
     parent = next;
   }
   const inode = parent.children.get(name);
-  return inode === undefined ? { kind: 'free', parent, name } : { kind: 'found', inode, parent, name };
+  return inode === undefined
+    ? { kind: 'free', parent, name }
+    : { kind: 'found', inode, parent, name };
 }
 
 /** All paths below a directory with what is there, directories before what is in them. */

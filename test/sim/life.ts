@@ -63,10 +63,12 @@ export class Life {
     return new Promise<T>((resolve, reject) => {
       this.world.after(delayMs, `${this.owner} ${what}`, () => {
         this.close(handle);
+        // The work itself may be what ends the life: nobody hears of its outcome then.
         try {
-          resolve(work());
+          const result = work();
+          if (this.#isAlive) resolve(result);
         } catch (error) {
-          reject(error);
+          if (this.#isAlive) reject(error);
         }
       }, this);
     });

@@ -1,4 +1,9 @@
-/** The Logger port of a simulated node: keeps every line, and makes it part of the trace. */
+/**
+ * The Logger port of a simulated node.
+ *
+ * Every line is kept for the test to look at, and is part of the trace: two runs that log anything
+ * different are different runs.
+ */
 import type { LogFacts, Logger, LogLevel } from '../../src/ports.ts';
 import type { Life } from './life.ts';
 

@@ -6,8 +6,7 @@
  * believe in a connection that leads nowhere); `reset` drops connections at once; `heal` takes
  * cuts and stalls back. `setAddress` changes what a name means to those who connect from then on.
  */
-import type { PeerCertificate } from '../../src/ports.ts';
-import { SimHost } from './host.ts';
+import { type PeerFacts, SimHost } from './host.ts';
 import type { Life } from './life.ts';
 import { Link, type LinkProfile, ordinaryLink } from './link.ts';
 import { Pipe } from './pipe.ts';
@@ -23,7 +22,8 @@ export interface EndFacts {
   readonly host: SimHost;
   readonly life: Life;
   readonly address: string;
-  readonly certificate: PeerCertificate | undefined;
+  /** What the other end gets to know of this one. */
+  readonly shown: PeerFacts;
 }
 
 interface Connection {
@@ -142,11 +142,13 @@ export class SimNetwork {
 
   /** Makes a connection; the two ends, in the order of the arguments. */
   connection(protocol: string, near: EndFacts, far: EndFacts): readonly [SimStream, SimStream] {
-    for (const old of this.#connections) if (old.streams.every(isOver)) this.#connections.delete(old);
+    for (const old of this.#connections) {
+      if (old.streams.every(isOver)) this.#connections.delete(old);
+    }
     const ends = [near, far] as const;
     const [left, right] = ends.map((end, i) => {
-      const { address: remote, certificate } = ends[1 - i]!;
-      return new SimStream(end.life, { remote, protocol, certificate }, () => end.host.isUp);
+      const { address: remote, shown: peer } = ends[1 - i]!;
+      return new SimStream(end.life, { remote, protocol, peer }, () => end.host.isUp);
     }) as [SimStream, SimStream];
     const there = this.#pipe(near.host, far.host, left, right);
     const back = this.#pipe(far.host, near.host, right, left);

@@ -6,7 +6,8 @@
  * any more, the system closes its connections, the disk keeps all that was written. `crash` is a
  * power failure: connections say no goodbye, and the disk loses what was not flushed.
  */
-import { ClusterError } from '../../src/base/errors.ts';
+import { type Deferred, deferred } from '../../src/base/async.ts';
+import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import type { NodeIdentity, Ports } from '../../src/ports.ts';
 import { type ClockOptions, MachineClock, SimClock } from './clock.ts';
 import { type DiskOptions, SimDisk } from './disk.ts';
@@ -49,7 +50,8 @@ interface Incarnation {
   readonly life: Life;
   readonly ports: Ports;
   readonly controller: AbortController;
-  ended: Promise<void>;
+  /** Resolves when the program has ended, in whatever way. */
+  readonly ended: Deferred<void>;
   isRunning: boolean;
 }
 
@@ -111,7 +113,7 @@ export class SimNode {
     const incarnation = this.#incarnate();
     this.#incarnation = incarnation;
     incarnation.isRunning = true;
-    incarnation.ended = this.#run(incarnation, program, options);
+    void this.#run(incarnation, program, options);
   }
 
   /** Asks the program to end, and waits until it has. */
@@ -120,7 +122,8 @@ export class SimNode {
     if (incarnation === undefined) return Promise.resolve();
     this.world.trace(`stop ${this.name}`);
     incarnation.controller.abort(new ClusterError('aborted', `${this.name} is stopping`));
-    return incarnation.ended;
+    if (!incarnation.isRunning) return Promise.resolve();
+    return incarnation.ended.promise;
   }
 
   /** Ends the program as `kill -9` does; the machine goes on. */
@@ -174,10 +177,11 @@ export class SimNode {
       await program(ports, controller.signal);
     } catch (error) {
       const onFailure = options.onFailure ?? ((reason) => this.world.fail(reason));
-      const isStopping = controller.signal.aborted && error === controller.signal.reason;
+      const isStopping = controller.signal.aborted && codeOf(error) === 'aborted';
       if (!isStopping && incarnation.life.isAlive) onFailure(error);
     }
     incarnation.isRunning = false;
+    incarnation.ended.resolve();
   }
 
   #mustHaveClosedAll(): void {
@@ -201,6 +205,8 @@ export class SimNode {
       processes: scriptedProcesses(life, this.commands),
     };
     const controller = new AbortController();
-    return { life, ports, controller, ended: Promise.resolve(), isRunning: false };
+    const ended = deferred<void>();
+    life.onEnd(() => ended.resolve());
+    return { life, ports, controller, ended, isRunning: false };
   }
 }

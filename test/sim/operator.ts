@@ -7,7 +7,7 @@
 import type { BytePath } from '../../src/base/bytes.ts';
 import type { FileKind } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
-import { allBelow, type Inode, walk } from './inode.ts';
+import { allBelow, type Found, type Inode, walk } from './inode.ts';
 import type { World } from './world.ts';
 
 /** How the operator writes. */
@@ -76,8 +76,12 @@ export class SimOperator {
     this.#disk.changed(path);
   }
 
+  /** Makes a directory with those above it; what is in the way is removed. */
   makeDirectory(path: BytePath): void {
-    if (path === '' || walk(this.#disk.root, path).kind === 'found') return;
+    const found = walk(this.#disk.root, path);
+    if (found.kind === 'found' && found.inode.kind === 'directory') return;
+    if (found.kind === 'found') this.remove(path);
+    if (found.kind === 'blocked') this.remove(found.at);
     this.#make(path, 'directory');
     this.#disk.changed(path);
   }
@@ -93,25 +97,19 @@ export class SimOperator {
   remove(path: BytePath): void {
     const found = walk(this.#disk.root, path);
     if (found.kind !== 'found') return;
-    const paths = [...allBelow(found.inode, `${path}/`)].map(([below]) => below);
-    this.#disk.bind(found.parent, found.name, undefined);
-    this.#disk.flushNames(new Set([found.parent]));
-    for (const gone of [...paths, path]) this.#disk.changed(gone);
+    for (const name of found.inode.children.keys()) this.remove(`${path}/${name}`);
+    this.#unlink(path, found);
   }
 
   /** Moves a file or a whole directory. */
   rename(from: BytePath, to: BytePath): void {
     this.remove(to);
-    const inode = this.#existing(from);
-    this.#make(to, inode.kind, '', inode);
-    for (const [below, moved] of allBelow(inode, `${to}/`)) this.#note(below, moved);
-    this.#note(to, inode);
     const source = walk(this.#disk.root, from);
-    if (source.kind === 'found') this.#disk.bind(source.parent, source.name, undefined);
-    this.#disk.flushNames(new Set([this.#disk.root, source.kind === 'found' ? source.parent : inode]));
-    this.#disk.changed(from);
-    this.#disk.changed(to);
-    for (const [below] of allBelow(inode, `${to}/`)) this.#disk.changed(below);
+    if (source.kind !== 'found') throw new Error(`There is no "${from}" on ${this.#disk.name}`);
+    this.#make(to, source.inode.kind, '', source.inode);
+    this.#unlink(from, source);
+    this.#settled(to, source.inode);
+    for (const [below, inode] of allBelow(source.inode, `${to}/`)) this.#settled(below, inode);
   }
 
   /** The content of a file; undefined where there is none. */
@@ -128,6 +126,12 @@ export class SimOperator {
     return new Map(files.map(([path, inode]) => [path, inode.body.hash()]));
   }
 
+  #unlink(path: BytePath, found: Extract<Found, { readonly kind: 'found' }>): void {
+    this.#disk.bind(found.parent, found.name, undefined);
+    this.#disk.flushNames(new Set([found.parent]));
+    this.#disk.changed(path);
+  }
+
   #existing(path: BytePath): Inode {
     const found = walk(this.#disk.root, path);
     if (found.kind !== 'found') throw new Error(`There is no "${path}" on ${this.#disk.name}`);
@@ -136,9 +140,9 @@ export class SimOperator {
 
   #file(path: BytePath): Inode {
     const found = walk(this.#disk.root, path);
-    if (found.kind !== 'found') return this.#make(path, 'file');
-    if (found.inode.kind !== 'file') throw new Error(`"${path}" is a ${found.inode.kind}`);
-    return found.inode;
+    if (found.kind === 'found' && found.inode.kind === 'file') return found.inode;
+    if (found.kind === 'found') this.remove(path);
+    return this.#make(path, 'file');
   }
 
   #make(path: BytePath, kind: FileKind, target = '', existing?: Inode): Inode {

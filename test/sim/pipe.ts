@@ -6,7 +6,6 @@
  * `giveUpMs` the sender's machine gives up and the sender learns that the connection is lost.
  */
 import { concatBytes } from '../../src/base/bytes.ts';
-import { ClusterError } from '../../src/base/errors.ts';
 import type { Link } from './link.ts';
 import type { World } from './world.ts';
 
@@ -15,7 +14,7 @@ export type Piece =
   | { readonly kind: 'bytes'; readonly parts: Uint8Array[] }
   | { readonly kind: 'room'; readonly bytesCount: number }
   | { readonly kind: 'end' }
-  | { readonly kind: 'lost'; readonly error: Error };
+  | { readonly kind: 'lost'; readonly why: string };
 
 /** An end of a connection, as its two pipes see it. */
 export interface PipeEnd {
@@ -24,7 +23,7 @@ export interface PipeEnd {
   receiveRoom(bytesCount: number): void;
   receiveEnd(): void;
   /** The connection is lost. */
-  lose(error: Error): void;
+  lose(why: string): void;
   /** Something arrived although this end is gone: its machine tells the other end so. */
   answerUnwanted(): void;
 }
@@ -117,7 +116,7 @@ export class Pipe {
     } else if (piece.kind === 'end') {
       target.receiveEnd();
     } else {
-      target.lose(piece.error);
+      target.lose(piece.why);
     }
   }
 
@@ -127,8 +126,7 @@ export class Pipe {
     this.#world.after(this.#options.giveUpMs, `${this.#options.what} gives up`, () => {
       if (this.#blockedSinceMs !== sinceMs) return;
       this.#inFlight.length = 0;
-      const text = `Connection lost: ${this.#options.what} got no answer`;
-      this.#options.source.lose(new ClusterError('unreachable', text));
+      this.#options.source.lose('there was no answer');
     });
   }
 }

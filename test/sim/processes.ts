@@ -1,4 +1,8 @@
-/** The Processes port of a simulated node: commands do what the test says they do. */
+/**
+ * The Processes port of a simulated node.
+ *
+ * No command is ever run: it does what the test says it does, takes its virtual time, and is noted.
+ */
 import { untilAborted } from '../../src/base/async.ts';
 import { ClusterError } from '../../src/base/errors.ts';
 import type { Processes } from '../../src/ports.ts';

@@ -64,14 +64,18 @@ function unlink(disk: SimDisk, path: BytePath): boolean {
 }
 
 /** Where a path leads, unless it leads out of the root or through something that is no directory. */
-function confined(disk: SimDisk, path: BytePath, verb: string): Found {
+function confined(
+  disk: SimDisk,
+  path: BytePath,
+  verb: string,
+): Exclude<Found, { readonly kind: 'blocked' }> {
   const parts = path.split('/');
   if (path !== '' && parts.some((part) => part === '' || part === '.' || part === '..')) {
     throw failure('refused', verb, path, 'it is no path below the root');
   }
   const found = walk(disk.root, path);
-  if (found.kind === 'blocked' && found.by === 'symlink') {
-    throw failure('refused', verb, path, `"${displayPath(found.at)}" is a symbolic link`);
+  if (found.kind === 'blocked') {
+    throw failure('refused', verb, path, `"${displayPath(found.at)}" is a ${found.by}`);
   }
   return found;
 }
@@ -84,10 +88,7 @@ function inDirectories(
 ): Extract<Found, { readonly parent: Inode }> {
   for (;;) {
     const found = confined(disk, path, 'place');
-    if (found.kind === 'found' || found.kind === 'free') return found;
-    if (found.kind === 'blocked') {
-      throw failure('io', 'place', path, `"${displayPath(found.at)}" is no directory`);
-    }
+    if (found.kind !== 'missing') return found;
     const missing = walk(disk.root, found.at);
     if (missing.kind !== 'free') throw new Error(`Cannot make directory "${found.at}"`);
     disk.bind(missing.parent, missing.name, disk.makeInode('directory', mode));

@@ -85,12 +85,15 @@ async function hashBatch(
   paths: readonly BytePath[],
   algorithm: HashAlgorithm,
 ): Promise<HashOutcome[]> {
-  const what = `${paths[0]} and ${paths.length - 1} more`;
-  const starts = await disk.perform(life, 'hash', what, () => {
+  const first = paths[0] ?? '';
+  const starts = await disk.perform(life, 'hash', first, () => {
     return paths.map((path) => startHash(disk, path));
   });
-  const bytesCount = starts.reduce((sum, start) => sum + ('copy' in start ? start.copy.length : 0), 0);
-  return life.operation(`has hashed ${what}`, bytesCount / READ_BYTES_PER_MS, () => {
+  const bytesCount = starts.reduce(
+    (sum, start) => sum + ('copy' in start ? start.copy.length : 0),
+    0,
+  );
+  return life.operation(`has hashed ${first}`, bytesCount / READ_BYTES_PER_MS, () => {
     return starts.map((start): HashOutcome => {
       if (!('copy' in start)) return start;
       if (!sameFacts(factsOf(start.inode), start.facts)) return { kind: 'changed' };
@@ -114,9 +117,8 @@ function startHash(disk: SimDisk, path: BytePath): HashStart | HashOutcome {
     return { kind: 'unreadable', reason: describeError(error) };
   }
   const found = walk(disk.root, path);
-  if (found.kind !== 'found') return { kind: 'vanished' };
+  if (found.kind !== 'found' || found.inode.kind !== 'file') return { kind: 'vanished' };
   const { inode } = found;
-  if (inode.kind !== 'file') return { kind: 'unreadable', reason: 'it is no regular file' };
   return { inode, facts: factsOf(inode), copy: inode.body.view().slice() };
 }
 

@@ -8,7 +8,7 @@ import { type BytePath, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
 import type { FileAttributes, FileFacts, StagedFile, TreeWriter } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
-import { factsOf, type Inode } from './inode.ts';
+import type { Inode } from './inode.ts';
 import type { Life } from './life.ts';
 import * as tree from './tree-change.ts';
 

@@ -1,5 +1,7 @@
 /**
  * The Watcher port of a simulated node: hints that come late, not at all, twice, or without a name.
+ *
+ * Like a real watcher it also tells of what the node itself does to the tree.
  */
 import type { BytePath } from '../../src/base/bytes.ts';
 import type { Watcher } from '../../src/ports.ts';
@@ -39,7 +41,9 @@ export function simWatcher(
         }, life);
       };
       const stopListening = disk.onChange((path) => {
-        if (path !== undefined && !directories.some((directory) => isBelow(path, directory))) return;
+        if (path !== undefined && !directories.some((directory) => isBelow(path, directory))) {
+          return;
+        }
         if (random.chance(lossShare)) return;
         hint(random.chance(namelessShare) ? undefined : path);
         if (random.chance(spuriousShare)) hint(path);

@@ -57,13 +57,17 @@ export interface ContentSink {
 }
 
 /** Cuts a list of wanted contents into batches; a large file is a batch by itself. */
-export function batchesOf(wanted: readonly WantedContent[], bytesMax: number): WantedContent[][] {
-  const batches: WantedContent[][] = [];
-  let batch: WantedContent[] = [];
+export function batchesOf<T extends WantedContent>(
+  wanted: readonly T[],
+  bytesMax: number,
+): T[][] {
+  const batches: T[][] = [];
+  let batch: T[] = [];
   let bytes = 0;
   for (const item of wanted) {
+    const isAlone = Math.max(item.entry.size, batch[0]?.entry.size ?? 0) > smallFileBytesMax;
     const isFull = batch.length >= batchFilesMax || bytes + item.entry.size > bytesMax;
-    if (batch.length > 0 && isFull) {
+    if (batch.length > 0 && (isAlone || isFull)) {
       batches.push(batch);
       batch = [];
       bytes = 0;
@@ -262,7 +266,9 @@ class ContentServer {
       return false;
     }
     try {
-      if (file.facts.size !== entry.size) {
+      const isSame = file.facts.size === entry.size &&
+        Math.floor(file.facts.mtimeMs) === Math.floor(entry.mtimeMs);
+      if (!isSame) {
         writer.add('changed');
         return false;
       }

@@ -1,0 +1,188 @@
+/**
+ * Applying a plan to the managed tree: atomic for every file, safe against crashes, reversible.
+ *
+ * One round goes: `stageSmall` and `stage` bring contents in, each checked against its hash;
+ * `commitBatch` moves what was brought in to its paths, keeping what it replaces; `remove` takes
+ * files away; `finish` waits until the disk has it all. What a crash leaves half done is finished or
+ * given up by `recover` at the next start. Which paths may be changed at all is for the sets of this
+ * node to say, whatever the plan says.
+ *
+ * One round at a time. A round that fails calls `discard`.
+ */
+import type { BytePath } from '../base/bytes.ts';
+import type {
+  Clock,
+  Database,
+  Files,
+  HashAlgorithm,
+  Hashing,
+  Logger,
+  Random,
+} from '../ports.ts';
+import type { Entry } from './entry.ts';
+import type { FileSet, SetTable } from './file-set.ts';
+import type { IncomingFile } from './incoming-file.ts';
+import { Intake, type IncomingContent } from './intake.ts';
+import { Journal, journalMigrations } from './journal.ts';
+import { type RecoveryReport, recoverTree } from './recovery.ts';
+import { type ApplyFailure, type Incoming, Staging } from './staging.ts';
+import {
+  type CommitReport,
+  type Leaving,
+  type RemovalReport,
+  TreeChanges,
+} from './tree-changes.ts';
+import type { KeptVersion, VersionStore } from './version-store.ts';
+
+export type { IncomingFile } from './incoming-file.ts';
+export type { IncomingContent } from './intake.ts';
+export type { RecoveryReport } from './recovery.ts';
+export type { ApplyFailure, Incoming } from './staging.ts';
+export type { CommitReport, Leaving, RemovalReport } from './tree-changes.ts';
+
+/** Tables of applying; see base/migrations.ts. */
+export const applyMigrations: readonly string[] = journalMigrations;
+
+/** What applying needs from outside. */
+export interface ApplyPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly hashing: Hashing;
+  readonly random: Random;
+  readonly database: Database;
+}
+
+/** How to apply. How many versions are kept is for the version store to say. */
+export interface ApplyOptions {
+  /** The cluster's content hash. */
+  readonly algorithm: HashAlgorithm;
+  /** Whether files get the modification time that they have on the master. @default true */
+  readonly preserveMtime: boolean;
+  /** Whether to wait until the disk has the files. @default true */
+  readonly flush: boolean;
+  /** Bytes of the file system that stay free. @default 64 MiB */
+  readonly spaceReserveBytes: number;
+}
+
+/** Applies plans to the managed tree. */
+export class Applier {
+  readonly #ports: ApplyPorts;
+  readonly #sets: SetTable;
+  readonly #versions: VersionStore;
+  readonly #algorithm: HashAlgorithm;
+  readonly #journal: Journal;
+  readonly #staging: Staging;
+  readonly #intake: Intake;
+  readonly #changes: TreeChanges;
+  /** Whether an error came in the middle of changes, so that journal and staging tell of them. */
+  #isTorn = false;
+
+  constructor(ports: ApplyPorts, sets: SetTable, versions: VersionStore, options: ApplyOptions) {
+    this.#ports = ports;
+    this.#sets = sets;
+    this.#versions = versions;
+    this.#algorithm = options.algorithm;
+    const journal = new Journal(ports);
+    const staging = new Staging({ ...ports, journal }, sets, options);
+    this.#journal = journal;
+    this.#staging = staging;
+    this.#intake = new Intake({ ...ports, staging }, options);
+    this.#changes = new TreeChanges({ ...ports, journal, staging, versions }, sets, options);
+  }
+
+  /** Finishes or gives up what was under way at a crash. At start, before anything else. */
+  async recover(): Promise<RecoveryReport> {
+    const report = await recoverTree(
+      {
+        ...this.#ports,
+        journal: this.#journal,
+        staging: this.#staging,
+        versions: this.#versions,
+        changes: this.#changes,
+      },
+      this.#sets,
+      this.#algorithm,
+    );
+    this.#isTorn = false;
+    return report;
+  }
+
+  /**
+   * Makes sure that there is room for these files. Staging does so too, batch by batch; this is
+   * for a whole plan, before anything is fetched.
+   * @throws ClusterError `noSpace` saying how much is needed and free
+   */
+  async requireSpace(entries: Iterable<Entry>): Promise<void> {
+    let bytes = 0;
+    let count = 0;
+    for (const entry of entries) {
+      bytes += entry.size;
+      count++;
+    }
+    await this.#staging.requireSpace(bytes, count === 1 ? '1 file' : `${count} files`);
+  }
+
+  /**
+   * Brings whole contents into the batch. A file that does not have its hash (`corrupt`) or may not
+   * be written here (`refused`) is left out and returned.
+   * @throws ClusterError `noSpace` or `io`, with the batch dropped where the disk ran full
+   */
+  stageSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    return this.#intake.addSmall(items);
+  }
+
+  /**
+   * Starts to bring in a large file, or goes on where a former attempt ended: at its `offset`.
+   * @throws ClusterError `refused`, `noSpace` or `io`
+   */
+  stage(item: Incoming): Promise<IncomingFile> {
+    return this.#intake.open(item);
+  }
+
+  /**
+   * Brings in a content from a path of the tree that already has it.
+   * @throws ClusterError `corrupt` where it has not, `notFound`, `refused`, `noSpace` or `io`
+   */
+  stageCopy(source: BytePath, item: Incoming): Promise<void> {
+    return this.#intake.addCopy(source, item);
+  }
+
+  /** Brings kept versions into the batch, to be put back; those that cannot be are returned. */
+  stageVersions(versions: readonly KeptVersion[]): Promise<ApplyFailure[]> {
+    return this.#intake.addVersions(versions);
+  }
+
+  /** Moves what is in the batch to its paths. The batch is empty afterwards, whatever happens. */
+  commitBatch(generation: number): Promise<CommitReport> {
+    return this.#tearing(() => this.#changes.place(this.#staging.takeBatch(), generation));
+  }
+
+  /** Removes files of one set, and directories emptied by that where the set wants it. */
+  remove(
+    set: FileSet,
+    leaving: readonly Leaving[],
+    generation: number,
+  ): Promise<RemovalReport> {
+    return this.#tearing(() => this.#changes.remove(set, leaving, generation));
+  }
+
+  /** Waits until the disk has all changes for good. The end of a round. */
+  async finish(): Promise<void> {
+    await this.#changes.flush();
+    await this.#staging.dropOldPartials();
+  }
+
+  /** After a round that failed: drops the batch, and finishes or gives up what was under way. */
+  async discard(): Promise<void> {
+    await this.#staging.discard();
+    if (this.#isTorn) await this.recover();
+  }
+
+  async #tearing<T>(work: () => Promise<T>): Promise<T> {
+    this.#isTorn = true;
+    const result = await work();
+    this.#isTorn = false;
+    return result;
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * The guard: stops a change that looks like a catastrophe before it is carried out.
+ *
+ * Four rules, tried in this order; the first that a plan breaks halts its set.
+ *
+ *     emptied   a set with at least two files would lose all of them; a key file set: with one
+ *     share     more than a share of its files would be deleted
+ *     count     more than a number of its files would be deleted
+ *     shrunk    a file of a key file set would lose more than a share of its size
+ *
+ * Plans are judged as a whole, so that nothing of a halted one is carried out. What an operator has
+ * approved is for the caller to let through without asking.
+ */
+import { displayPath } from '../base/bytes.ts';
+import type { FileSet } from './file-set.ts';
+import type { Plan, Replacement } from './plan.ts';
+
+/** Settings of the guard that hold for all sets; each set has limits of its own on deletions. */
+export interface GuardConfig {
+  /** Whether a set that would lose all its files is halted. */
+  readonly isEmptiedHalted: boolean;
+  /** Largest share of its size that a key file may lose, 0 to 1. */
+  readonly shrinkShareMax: number;
+}
+
+/** The rule that a plan breaks. */
+export type GuardRule = 'emptied' | 'share' | 'count' | 'shrunk';
+
+/** What the guard has to say. */
+export type Verdict =
+  | { readonly kind: 'pass' }
+  | { readonly kind: 'halt'; readonly guard: GuardRule; readonly reason: string };
+
+/**
+ * The share says nothing in small sets, where one of two files is half of them: it counts from so
+ * many files in a set on, or from so many deletions on, whichever comes first. With a limit of 0
+ * nothing at all may be deleted and these do not matter.
+ */
+const shareFilesMin = 10;
+const shareDeletionsMin = 5;
+
+/**
+ * Whether a plan may be carried out.
+ *
+ * @param actual the files of the set as they are
+ * @param wantedCount how many files the set has in the state that the plan leads to
+ */
+export function judge(
+  set: FileSet,
+  plan: Plan,
+  actual: { readonly count: number },
+  wantedCount: number,
+  config: GuardConfig,
+): Verdict {
+  return judgeEmptied(set, plan, actual.count, wantedCount, config) ??
+    judgeShare(set, plan.remove.length, actual.count) ??
+    judgeCount(set, plan.remove.length) ??
+    judgeShrunk(set, plan, config) ??
+    { kind: 'pass' };
+}
+
+// ---------------------------------------------------------------------------------------------
+
+function judgeEmptied(
+  set: FileSet,
+  plan: Plan,
+  count: number,
+  wantedCount: number,
+  config: GuardConfig,
+): Verdict | undefined {
+  if (!config.isEmptiedHalted || plan.remove.length === 0) return undefined;
+  if (count < (set.keyFile ? 1 : 2)) return undefined;
+  // What is said of the wanted state is not trusted more than what the plan would do.
+  const remaining = count + plan.create.length - plan.remove.length;
+  if (wantedCount > 0 && remaining > 0) return undefined;
+  return halt(
+    'emptied',
+    count === 1
+      ? 'the only file would be deleted: the set would be empty'
+      : `all ${count} files would be deleted: the set would be empty`,
+  );
+}
+
+function judgeShare(set: FileSet, removals: number, count: number): Verdict | undefined {
+  const limit = set.deletionsShareMax;
+  const isSmall = count < shareFilesMin && removals < shareDeletionsMin;
+  // Divided, not multiplied: 29 of 100 is 0.29 to the last digit, 100 * 0.29 is less than 29.
+  if (removals === 0 || removals / count <= limit || (isSmall && limit > 0)) return undefined;
+  return halt(
+    'share',
+    `${removals} of ${files(count)} (${percent(removals / count)}) would be deleted: ` +
+      `more than the limit of ${percent(limit)}`,
+  );
+}
+
+function judgeCount(set: FileSet, removals: number): Verdict | undefined {
+  if (removals <= set.deletionsMax) return undefined;
+  return halt(
+    'count',
+    `${files(removals)} would be deleted: more than the limit of ${set.deletionsMax}`,
+  );
+}
+
+function judgeShrunk(set: FileSet, plan: Plan, config: GuardConfig): Verdict | undefined {
+  if (!set.keyFile) return undefined;
+  // No floor: a key file of three lines that loses two of them is the very case this is for.
+  const shrunk = plan.replace.find((replacement) => lostShare(replacement) > config.shrinkShareMax);
+  return shrunk === undefined ? undefined : halt('shrunk', shrunkText(shrunk, config));
+}
+
+function shrunkText(replacement: Replacement, config: GuardConfig): string {
+  const { entry, previous } = replacement;
+  return `"${displayPath(entry.path)}" would shrink from ${previous.size} to ${entry.size} bytes ` +
+    `(by ${percent(lostShare(replacement))}): more than the limit of ` +
+    percent(config.shrinkShareMax);
+}
+
+/** The share of its size that a file would lose; what grows or was empty loses nothing. */
+function lostShare({ entry, previous }: Replacement): number {
+  return entry.size < previous.size ? (previous.size - entry.size) / previous.size : 0;
+}
+
+function halt(guard: GuardRule, reason: string): Verdict {
+  return { kind: 'halt', guard, reason };
+}
+
+function files(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
+}
+
+/** A share in per cent, to a tenth. */
+function percent(share: number): string {
+  return `${Math.round(share * 1000) / 10} %`;
+}

@@ -1,0 +1,199 @@
+/**
+ * Bringing contents into staging, each checked against its hash before it can get into the batch.
+ *
+ * Small files come in whole, many at a time. A large one is streamed; what has come of it outlives
+ * a cut and a restart and is taken up again. A content can also come from the tree itself, or from
+ * the kept versions.
+ */
+import { type BytePath, displayPath } from '../base/bytes.ts';
+import { codeOf } from '../base/errors.ts';
+import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } from '../ports.ts';
+import type { FileSet } from './file-set.ts';
+import { damaged, IncomingFile } from './incoming-file.ts';
+import { type ApplyFailure, failureOf, type Incoming, type Staged, type Staging } from './staging.ts';
+import type { KeptVersion } from './version-store.ts';
+
+/** A file with its whole content. */
+export interface IncomingContent extends Incoming {
+  readonly bytes: Uint8Array;
+}
+
+/** What bringing in needs. */
+export interface IntakePorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly hashing: Hashing;
+  readonly staging: Staging;
+}
+
+/** How contents are checked and what they are to look like. */
+export interface IntakeOptions {
+  /** The cluster's content hash. */
+  readonly algorithm: HashAlgorithm;
+  /** Whether files get the modification time that they have on the master. */
+  readonly preserveMtime: boolean;
+}
+
+/** Bytes of a local file copied at a time. */
+const copyBytes = 256 * 1024;
+
+/** Brings contents into staging. */
+export class Intake {
+  readonly #ports: IntakePorts;
+  readonly #options: IntakeOptions;
+
+  constructor(ports: IntakePorts, options: IntakeOptions) {
+    this.#ports = ports;
+    this.#options = options;
+  }
+
+  /** Stages whole contents; those that are refused or damaged are left out and returned. */
+  async addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    const { files, staging, clock } = this.#ports;
+    const failures: ApplyFailure[] = [];
+    const small: SmallFile[] = [];
+    const staged = new Map<BytePath, Staged>();
+    let bytesCount = 0;
+    for (const item of items) {
+      const { entry, previous, bytes } = item;
+      try {
+        const set = staging.admitNew(item);
+        if (!this.#isRight(item) || staged.has(entry.path)) throw damaged(entry);
+        const stagedName = staging.freshName();
+        small.push({ name: stagedName, bytes, attributes: this.#attributes(set, entry.mtimeMs) });
+        staged.set(entry.path, { stagedName, set, entry, previous });
+        bytesCount += bytes.length;
+      } catch (error) {
+        failures.push(failureOf(entry.path, error));
+      }
+      await clock.breathe();
+    }
+    await staging.requireSpace(bytesCount, `${small.length} files`);
+    try {
+      await files.stageAll(small);
+    } catch (error) {
+      await staging.discardAfter(error, small.map((file) => file.name));
+      throw error;
+    }
+    for (const item of staged.values()) staging.put(item);
+    return failures;
+  }
+
+  /** Starts, or takes up again, the download of a large file. */
+  async open(item: Incoming): Promise<IncomingFile> {
+    const { files, staging, hashing } = this.#ports;
+    const { entry, previous } = item;
+    const set = staging.admitNew(item);
+    const stagedName = staging.openPartial(entry);
+    try {
+      const present = (await files.staged()).get(stagedName) ?? 0;
+      const offset = present <= entry.size ? present : 0;
+      await staging.requireSpace(entry.size - offset, `"${displayPath(entry.path)}"`);
+      const hasher = hashing.create(this.#options.algorithm);
+      if (offset > 0) await files.hashStaged(stagedName, offset, hasher);
+      return new IncomingFile({
+        entry,
+        hasher,
+        offset,
+        file: await files.stage(stagedName, offset),
+        attributes: this.#attributes(set, entry.mtimeMs),
+        onEnd: (isWhole) => {
+          staging.closePartial(stagedName);
+          if (isWhole) staging.put({ stagedName, set, entry, previous });
+        },
+        drop: (error) => staging.discardAfter(error, [stagedName]),
+      });
+    } catch (error) {
+      staging.closePartial(stagedName);
+      throw error;
+    }
+  }
+
+  /** Stages the content of a file of the tree for another path. */
+  async addCopy(source: BytePath, item: Incoming): Promise<void> {
+    const file = await this.#ports.files.open(source);
+    try {
+      const incoming = await this.open(item);
+      try {
+        for (let at = incoming.offset; at < item.entry.size;) {
+          const bytes = await file.read(at, Math.min(copyBytes, item.entry.size - at));
+          if (bytes.length === 0) break;
+          await incoming.write(bytes);
+          at += bytes.length;
+          await this.#ports.clock.breathe();
+        }
+        await incoming.finish();
+      } finally {
+        await incoming.suspend();
+      }
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Stages kept versions; those that are refused, gone or damaged are left out and returned. */
+  async addVersions(versions: readonly KeptVersion[]): Promise<ApplyFailure[]> {
+    const { files, staging } = this.#ports;
+    const failures: ApplyFailure[] = [];
+    const copies: Copy[] = [];
+    for (const version of versions) {
+      const stagedName = staging.freshName();
+      try {
+        const set = staging.admit(version.path, version.set);
+        await staging.requireSpace(version.size, `"${displayPath(version.path)}"`);
+        const attributes = this.#attributes(set, version.mtimeMs);
+        await files.stageVersion(version.name, stagedName, attributes);
+        copies.push({ version, set, stagedName });
+      } catch (error) {
+        const isFull = codeOf(error) === 'noSpace';
+        const earlier = isFull ? copies.map((copy) => copy.stagedName) : [];
+        await staging.discardAfter(error, [stagedName, ...earlier]);
+        if (isFull) throw error;
+        failures.push(failureOf(version.path, error));
+      }
+    }
+    return [...failures, ...await this.#checkCopies(copies)];
+  }
+
+  // ---
+
+  /** Puts copies of versions into the batch, as far as they are what was kept. */
+  async #checkCopies(copies: readonly Copy[]): Promise<ApplyFailure[]> {
+    const { files, staging, hashing } = this.#ports;
+    const failures: ApplyFailure[] = [];
+    const sizes = await files.staged();
+    for (const { version, set, stagedName } of copies) {
+      const { path, mtimeMs } = version;
+      const size = sizes.get(stagedName) ?? 0;
+      const hasher = hashing.create(this.#options.algorithm);
+      await files.hashStaged(stagedName, size, hasher);
+      const entry = { path, size, mtimeMs, hash: hasher.digest() };
+      if (version.hash === undefined || version.hash === entry.hash) {
+        staging.put({ stagedName, set, entry });
+      } else {
+        await staging.discardNames([stagedName]);
+        failures.push({ path, error: damaged(entry) });
+      }
+    }
+    return failures;
+  }
+
+  #isRight({ entry, bytes }: IncomingContent): boolean {
+    return bytes.length === entry.size &&
+      this.#ports.hashing.digest(this.#options.algorithm, bytes) === entry.hash;
+  }
+
+  #attributes(set: FileSet, mtimeMs: number): FileAttributes {
+    const { mode, owner, group } = set;
+    return { mode, owner, group, mtimeMs: this.#options.preserveMtime ? mtimeMs : undefined };
+  }
+}
+
+// ---
+
+/** A kept version copied into staging. */
+interface Copy {
+  readonly version: KeptVersion;
+  readonly set: FileSet;
+  readonly stagedName: string;
+}

@@ -1,0 +1,193 @@
+/**
+ * What a start makes of a crash: finishes or gives up every change that was under way, then clears
+ * staging and versions of what belongs to nothing.
+ *
+ * For each journalled change the disk itself is asked. The path has the new content: the change was
+ * made. It has not, but the new content is staged, whole: the change is made now. Neither: the path
+ * still has what it had, and the next round will tell what it should have. The disk may have lost
+ * steps that were not flushed, in any order, so nothing is inferred from one step about another.
+ */
+import type { Clock, Files, HashAlgorithm, Hashing } from '../ports.ts';
+import type { SetTable } from './file-set.ts';
+import type { Journal, JournalRow } from './journal.ts';
+import { parentOf } from './paths.ts';
+import type { PlacedFile } from './scan.ts';
+import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
+import { slices } from './transaction.ts';
+import type { TreeChanges } from './tree-changes.ts';
+import type { NewVersion, VersionStore } from './version-store.ts';
+
+/** What was found and done at a start. */
+export interface RecoveryReport {
+  /** Changes that had been made, but not been noted as such. */
+  readonly madeCount: number;
+  /** Changes made now, from what was staged. */
+  readonly redone: readonly PlacedFile[];
+  /** Changes that were not made and will not be. */
+  readonly droppedCount: number;
+  readonly failures: readonly ApplyFailure[];
+  /** Staged files that belonged to nothing. */
+  readonly discardedCount: number;
+  /** Kept contents that nothing referred to. */
+  readonly versionsDiscardedCount: number;
+  /** Versions whose content is gone. */
+  readonly versionsLostCount: number;
+}
+
+/** What recovery works with. */
+export interface RecoveryPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly hashing: Hashing;
+  readonly journal: Journal;
+  readonly staging: Staging;
+  readonly versions: VersionStore;
+  readonly changes: TreeChanges;
+}
+
+/** Rows looked at together. */
+const sliceCount = 500;
+
+/** Finishes or gives up what was under way. */
+export async function recoverTree(
+  ports: RecoveryPorts,
+  sets: SetTable,
+  algorithm: HashAlgorithm,
+): Promise<RecoveryReport> {
+  const { journal, files, staging, versions, changes } = ports;
+  const rows = await journal.rows();
+  const state = {
+    staged: await files.staged(),
+    versionNames: new Set(await files.versions()),
+  };
+  const redo: Redo[] = [];
+  let madeCount = 0;
+  let droppedCount = 0;
+  for (const slice of slices(rows, sliceCount)) {
+    const made: JournalRow[] = [];
+    const dropped: JournalRow[] = [];
+    const outcomes = await outcomesOf(ports, slice, state.staged, algorithm);
+    for (const [at, row] of slice.entries()) {
+      const outcome = outcomes[at]!;
+      const staged = outcome === 'staged' ? stagedOf(row, sets) : undefined;
+      changes.touch(parentOf(row.version.path));
+      if (staged !== undefined) redo.push({ row, staged });
+      else if (outcome === 'made') made.push(row);
+      else dropped.push(row);
+    }
+    const unnoted = made.filter((row) => !row.isMade);
+    journal.settle(
+      made.map((row) => row.id),
+      dropped.map((row) => row.id),
+      () => versions.record(unnoted.map((row) => asFound(row.version, state.versionNames))),
+    );
+    madeCount += unnoted.length;
+    droppedCount += dropped.filter((row) => !row.isMade).length;
+  }
+  const { redone, failures } = await makeNow(ports, redo);
+  await changes.flush();
+  const discardedCount = await staging.clean();
+  const { discardedCount: versionsDiscardedCount, lostCount: versionsLostCount } = await versions
+    .clean();
+  return {
+    madeCount,
+    redone,
+    droppedCount,
+    failures,
+    discardedCount,
+    versionsDiscardedCount,
+    versionsLostCount,
+  };
+}
+
+// ---
+
+/** What became of a change. `staged`: not made, but the content is there for it. */
+type Outcome = 'made' | 'staged' | 'none';
+
+interface Redo {
+  readonly row: JournalRow;
+  readonly staged: Staged;
+}
+
+async function outcomesOf(
+  ports: RecoveryPorts,
+  rows: readonly JournalRow[],
+  staged: ReadonlyMap<string, number>,
+  algorithm: HashAlgorithm,
+): Promise<Outcome[]> {
+  const never = new AbortController().signal;
+  const paths = rows.map((row) => row.version.path);
+  const found = await ports.files.hash(paths, algorithm, never);
+  const outcomes: Outcome[] = [];
+  for (const [at, { placement, version }] of rows.entries()) {
+    const present = found[at]!;
+    if (placement === undefined) {
+      outcomes.push(present.kind === 'vanished' ? 'made' : 'none');
+      continue;
+    }
+    const { stagedName, entry } = placement;
+    if (present.kind === 'hashed' && present.hash === entry.hash) {
+      outcomes.push('made');
+    } else if (!staged.has(stagedName)) {
+      // Moved, and changed by somebody since; or the disk has lost a directory with the file in it.
+      const isLost = version.kind === 'created' && present.kind === 'vanished';
+      outcomes.push(isLost ? 'none' : 'made');
+    } else {
+      const isWhole = staged.get(stagedName) === entry.size &&
+        await stagedHash(ports, stagedName, entry.size, algorithm) === entry.hash;
+      outcomes.push(isWhole ? 'staged' : 'none');
+    }
+    await ports.clock.breathe();
+  }
+  return outcomes;
+}
+
+async function stagedHash(
+  ports: RecoveryPorts,
+  stagedName: string,
+  size: number,
+  algorithm: HashAlgorithm,
+): Promise<string> {
+  const hasher = ports.hashing.create(algorithm);
+  await ports.files.hashStaged(stagedName, size, hasher);
+  return hasher.digest();
+}
+
+/** The staged file of a row; undefined where the path no longer belongs to the set. */
+function stagedOf({ placement, version }: JournalRow, sets: SetTable): Staged | undefined {
+  const set = sets.setOf(version.path);
+  if (placement === undefined || set === undefined || set.name !== version.set) return undefined;
+  const { path, size, mtimeMs, hash } = version;
+  const previous = hash === undefined ? undefined : { path, size, mtimeMs, hash };
+  return { ...placement, set, previous };
+}
+
+/** A version as it can be noted after a crash: its content may not have survived. */
+function asFound(version: NewVersion, names: ReadonlySet<string>): NewVersion {
+  if (version.name === undefined || names.has(version.name)) return version;
+  return { ...version, kind: 'given-up', name: undefined, hash: undefined };
+}
+
+async function makeNow(
+  ports: RecoveryPorts,
+  redo: readonly Redo[],
+): Promise<{ redone: PlacedFile[]; failures: ApplyFailure[] }> {
+  const redone: PlacedFile[] = [];
+  const failures: ApplyFailure[] = [];
+  const byGeneration = Map.groupBy(redo, ({ row }) => row.version.generation);
+  for (const [generation, group] of byGeneration) {
+    for (const slice of slices(group, sliceCount)) {
+      const batch = slice.map(({ staged }) => staged);
+      try {
+        const report = await ports.changes.place(batch, generation, slice.map(({ row }) => row.id));
+        for (const placed of report.placed) redone.push(placed);
+        for (const failure of report.failures) failures.push(failure);
+      } catch (error) {
+        // A disk that is full, say. Nothing was placed, and a node must start nevertheless.
+        for (const { entry } of batch) failures.push(failureOf(entry.path, error));
+      }
+    }
+  }
+  return { redone, failures };
+}

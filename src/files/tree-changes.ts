@@ -1,0 +1,335 @@
+/**
+ * Changing the managed tree: staged files to their paths, files away, emptied directories after
+ * them. What is replaced is kept, then the change is journalled, then it is made.
+ *
+ * A path changes in one step from one whole content to another. The journal is struck out only by
+ * `flush`, once the directories are on the disk for good.
+ */
+import type { BytePath } from '../base/bytes.ts';
+import { codeOf } from '../base/errors.ts';
+import type { Clock, Files, Logger } from '../ports.ts';
+import type { Entry } from './entry.ts';
+import type { FileSet, SetTable } from './file-set.ts';
+import type { Journal } from './journal.ts';
+import { keepLeaving, keepPresent, type KeepingPorts } from './keeping.ts';
+import { isBelow, parentOf } from './paths.ts';
+import type { PlacedFile } from './scan.ts';
+import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
+import { slices } from './transaction.ts';
+import type { NewVersion, VersionStore } from './version-store.ts';
+
+/** What became of a batch. */
+export interface CommitReport {
+  /** For `Scanner.adopt`. */
+  readonly placed: readonly PlacedFile[];
+  readonly createdCount: number;
+  readonly replacedCount: number;
+  /** Where the disk ran full, all files after that are among these. */
+  readonly failures: readonly ApplyFailure[];
+}
+
+/** What became of a removal. */
+export interface RemovalReport {
+  /** For `Scanner.forget`; with those that were gone already. */
+  readonly removed: readonly BytePath[];
+  readonly failures: readonly ApplyFailure[];
+  /** Emptied directories that were removed too. */
+  readonly directoriesCount: number;
+}
+
+/** A file to be removed, with what is known of it. */
+export interface Leaving extends Partial<Entry> {
+  readonly path: BytePath;
+}
+
+/** What changing the tree needs. */
+export interface TreeChangesPorts {
+  readonly files: Files;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly journal: Journal;
+  readonly staging: Staging;
+  readonly versions: VersionStore;
+}
+
+/** Changes journalled and made together: so many that transactions pay, and stay short. */
+const sliceCount = 500;
+
+/** Rows after which the journal is struck out in the middle of a round, so that it stays small. */
+const journalCountMax = 20_000;
+
+/** Changes the managed tree. */
+export class TreeChanges {
+  readonly #ports: TreeChangesPorts;
+  readonly #keeping: KeepingPorts;
+  readonly #sets: SetTable;
+  readonly #isFlushing: boolean;
+  /** Directories whose names are not yet on the disk for good. */
+  readonly #touched = new Set<BytePath>();
+
+  /** @param options.flush whether to wait until the disk has what was changed */
+  constructor(ports: TreeChangesPorts, sets: SetTable, options: { readonly flush: boolean }) {
+    this.#ports = ports;
+    this.#keeping = { ...ports, freshName: () => ports.staging.freshName() };
+    this.#sets = sets;
+    this.#isFlushing = options.flush;
+  }
+
+  /**
+   * Moves staged files to their paths. `redoneIds` are journal rows of an earlier attempt.
+   * @throws ClusterError where the contents could not be flushed; then none was moved
+   */
+  async place(
+    batch: readonly Staged[],
+    generation: number,
+    redoneIds: readonly number[] = [],
+  ): Promise<CommitReport> {
+    const { files, staging } = this.#ports;
+    const report: Placing = { placed: [], createdCount: 0, replacedCount: 0, failures: [] };
+    const names = batch.map((item) => item.stagedName);
+    try {
+      if (this.#isFlushing && names.length > 0) await files.flushStaged(names);
+    } catch (error) {
+      await staging.discardNames(names);
+      throw error;
+    }
+    let replacedIds = redoneIds;
+    for (const slice of slices(batch, sliceCount)) {
+      const changes = await this.#keepAll(slice, generation, report);
+      await this.#make(changes, replacedIds, report);
+      replacedIds = [];
+    }
+    await this.#flushIfMuch();
+    return report;
+  }
+
+  /** Removes files of one set, then the directories that this emptied where the set wants that. */
+  async remove(
+    set: FileSet,
+    leaving: readonly Leaving[],
+    generation: number,
+  ): Promise<RemovalReport> {
+    const removed: BytePath[] = [];
+    const failures: ApplyFailure[] = [];
+    for (const slice of slices(leaving, sliceCount)) {
+      await this.#removeSlice(set, slice, generation, { removed, failures });
+    }
+    const directoriesCount = set.prune ? await this.#prune(set, removed, failures) : 0;
+    await this.#flushIfMuch();
+    return { removed, failures, directoriesCount };
+  }
+
+  /** Notes that names in a directory have changed, and maybe in those above. */
+  touch(directory: BytePath): void {
+    for (let path = directory; !this.#touched.has(path); path = parentOf(path)) {
+      this.#touched.add(path);
+    }
+  }
+
+  /** Waits until all changes are on the disk for good, then strikes out the journal. */
+  async flush(): Promise<void> {
+    const { files, journal } = this.#ports;
+    const lastId = journal.lastId();
+    const directories = [...this.#touched];
+    if (this.#isFlushing && directories.length > 0) {
+      try {
+        await files.flushDirectories(directories);
+      } catch (error) {
+        if (codeOf(error) !== 'refused') throw error;
+        // Something else was put in the place of a directory: what was in there is gone anyway.
+        await files.flushDirectories(await this.#directoriesAmong(directories));
+      }
+    }
+    for (const directory of directories) this.#touched.delete(directory);
+    await journal.strikeUpTo(lastId);
+  }
+
+  // --- placing -------------------------------------------------------------------------------
+
+  /** Keeps what is at the paths of these. Those that cannot be placed are dropped. */
+  async #keepAll(
+    slice: readonly Staged[],
+    generation: number,
+    report: Placing,
+  ): Promise<PlaceChange[]> {
+    const { staging, clock } = this.#ports;
+    const kept: PlaceChange[] = [];
+    const dropped: string[] = [];
+    let full = report.failures.find(isNoSpace);
+    for (const item of slice) {
+      const { set, previous, entry: { path } } = item;
+      try {
+        if (full !== undefined) throw full.error;
+        const version = await keepPresent(
+          this.#keeping,
+          { path, set: set.name, generation, previous },
+        );
+        kept.push({ placement: item, version });
+      } catch (error) {
+        const failure = failureOf(path, error);
+        report.failures.push(failure);
+        dropped.push(item.stagedName);
+        if (isNoSpace(failure)) full = failure;
+      }
+      await clock.breathe();
+    }
+    await staging.discardNames(dropped);
+    return kept;
+  }
+
+  async #make(
+    changes: readonly PlaceChange[],
+    replacedIds: readonly number[],
+    report: Placing,
+  ): Promise<void> {
+    const { files, journal, staging, versions } = this.#ports;
+    const ids = journal.begin(changes, replacedIds);
+    const outcomes = await files.place(changes.map(({ placement }) => ({
+      name: placement.stagedName,
+      path: placement.entry.path,
+      directoryMode: placement.set.directoryMode,
+    })));
+    const made: PlaceChange[] = [];
+    const failed: PlaceChange[] = [];
+    for (const [at, change] of changes.entries()) {
+      const outcome = outcomes[at]!;
+      const { path, hash } = change.placement.entry;
+      this.touch(parentOf(path));
+      if (outcome instanceof Error) {
+        failed.push(change);
+        report.failures.push({ path, error: outcome });
+      } else {
+        made.push(change);
+        report.placed.push({ path, hash, facts: outcome });
+        if (change.version.kind === 'created') report.createdCount++;
+        else report.replacedCount++;
+      }
+    }
+    this.#settle(changes, ids, new Set(made));
+    const staged = failed.map(({ placement }) => placement.stagedName);
+    await staging.discardNames(staged);
+    await files.discardVersions(namesOf(failed));
+    staging.forgetPartials(made.map(({ placement }) => placement.stagedName));
+    await versions.prune(made.map(({ version }) => version.path));
+  }
+
+  // --- removing ------------------------------------------------------------------------------
+
+  async #removeSlice(
+    set: FileSet,
+    slice: readonly Leaving[],
+    generation: number,
+    report: { readonly removed: BytePath[]; readonly failures: ApplyFailure[] },
+  ): Promise<void> {
+    const { files, journal, staging, versions, clock } = this.#ports;
+    const changes: Change[] = [];
+    for (const previous of slice) {
+      const { path } = previous;
+      try {
+        staging.admit(path, set.name);
+        const changing = { path, set: set.name, generation, previous };
+        const version = await keepLeaving(this.#keeping, changing);
+        if (version === undefined) report.removed.push(path);
+        else changes.push({ placement: undefined, version });
+      } catch (error) {
+        report.failures.push(failureOf(path, error));
+      }
+      await clock.breathe();
+    }
+    const ids = journal.begin(changes);
+    const made = new Set<Change>();
+    for (const change of changes) {
+      const { path } = change.version;
+      try {
+        await files.remove(path);
+        made.add(change);
+        report.removed.push(path);
+      } catch (error) {
+        report.failures.push(failureOf(path, error));
+      }
+      this.touch(parentOf(path));
+    }
+    this.#settle(changes, ids, made);
+    await files.discardVersions(namesOf(changes.filter((change) => !made.has(change))));
+    await versions.prune(Array.from(made, ({ version }) => version.path));
+  }
+
+  /** Removes directories that removals have emptied, but never the directory of a set. */
+  async #prune(
+    set: FileSet,
+    removed: readonly BytePath[],
+    failures: ApplyFailure[],
+  ): Promise<number> {
+    const top = this.#sets.directoryOf(set);
+    const fixed = new Set(this.#sets.sets.map((each) => this.#sets.directoryOf(each)));
+    let removedCount = 0;
+    for (const parent of new Set(removed.map(parentOf))) {
+      let path = parent;
+      try {
+        while (isBelow(path, top) && !fixed.has(path)) {
+          if (!await this.#ports.files.removeDirectory(path)) break;
+          removedCount++;
+          this.#touched.delete(path);
+          path = parentOf(path);
+          this.touch(path);
+        }
+      } catch (error) {
+        failures.push(failureOf(path, error));
+      }
+    }
+    return removedCount;
+  }
+
+  // ---
+
+  /** Notes versions and marks journal rows of what was made; strikes out the rest. */
+  #settle(changes: readonly Change[], ids: readonly number[], made: ReadonlySet<Change>): void {
+    const { journal, versions } = this.#ports;
+    const isMade = (_: unknown, at: number): boolean => made.has(changes[at]!);
+    journal.settle(
+      ids.filter(isMade),
+      ids.filter((id, at) => !isMade(id, at)),
+      () => versions.record(Array.from(made, ({ version }) => version)),
+    );
+  }
+
+  async #directoriesAmong(paths: readonly BytePath[]): Promise<BytePath[]> {
+    const found: BytePath[] = [];
+    for (const path of paths) {
+      const facts = await this.#ports.files.facts(path);
+      if (facts?.kind === 'directory') found.push(path);
+    }
+    return found;
+  }
+
+  async #flushIfMuch(): Promise<void> {
+    if (this.#ports.journal.count > journalCountMax) await this.flush();
+  }
+}
+
+// ---
+
+interface Change {
+  readonly placement: Staged | undefined;
+  readonly version: NewVersion;
+}
+
+interface PlaceChange extends Change {
+  readonly placement: Staged;
+}
+
+/** A `CommitReport` in the making. */
+interface Placing {
+  readonly placed: PlacedFile[];
+  createdCount: number;
+  replacedCount: number;
+  readonly failures: ApplyFailure[];
+}
+
+function namesOf(changes: readonly Change[]): string[] {
+  return changes.flatMap(({ version }) => version.name ?? []);
+}
+
+function isNoSpace(failure: ApplyFailure): boolean {
+  return codeOf(failure.error) === 'noSpace';
+}

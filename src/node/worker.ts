@@ -1,0 +1,366 @@
+/**
+ * A worker: composed by hand from its parts.
+ *
+ * It dials the master, keeps the session, and brings its own tree in step with the master's.
+ */
+import { ClusterError } from '../base/errors.ts';
+import { isoTime } from '../base/time-text.ts';
+import type { Config } from '../config/config.ts';
+import { Applier } from '../files/apply.ts';
+import { changesBetween } from '../files/table-difference.ts';
+import { manifestsOf } from '../files/publication.ts';
+import { Manifest } from '../files/manifest.ts';
+import { VersionStore } from '../files/version-store.ts';
+import type { OwnCertificate } from '../identity/issuing.ts';
+import type { Ports, Stream } from '../ports.ts';
+import { Dialer, type MasterLink } from '../session/dialer.ts';
+import { Renewal, renewByMaster } from '../tasks/certificates.ts';
+import { compareWithMaster } from '../tasks/integrity/compare.ts';
+import {
+  Integrity,
+  publishedHandlers,
+  type RoundProgress,
+  type RoundResult,
+} from '../tasks/integrity/integrity.ts';
+import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
+import { Scheduler } from '../tasks/scheduler.ts';
+import {
+  type ApproveDocument,
+  type CheckDocument,
+  schemaVersion,
+  type StatusDocument,
+  type SyncDocument,
+} from './documents.ts';
+import { Hooks } from './hooks.ts';
+import type { NodeFacts } from './node-facts.ts';
+import {
+  differencesOf,
+  haltDocuments,
+  problemDocuments,
+  setDocuments,
+  syncDocument,
+  taskDocuments,
+} from './report.ts';
+import { rollbackTo, type RollbackParts, versionsDocument } from './rollback.ts';
+import { guardConfigOf, openStorage, type Storage } from './storage.ts';
+
+/** What a worker needs beyond the ports of any node. */
+export interface WorkerPorts extends Ports {
+  readonly own: OwnCertificate;
+  /** @throws ClusterError('authentication') where the stream's other end is not our master */
+  identify(stream: Stream): void;
+}
+
+/** A worker of a cluster. */
+export class WorkerNode {
+  readonly facts: NodeFacts;
+  readonly #ports: WorkerPorts;
+  readonly #config: Config;
+  readonly #storage: Storage;
+  readonly #scheduler: Scheduler;
+  readonly #dialer: Dialer;
+  readonly #integrity: Integrity;
+  readonly #keepAlive: KeepAlive;
+  readonly #applier: Applier;
+  readonly #versions: VersionStore;
+
+  private constructor(ports: WorkerPorts, config: Config, facts: NodeFacts, storage: Storage) {
+    this.#ports = ports;
+    this.#config = config;
+    this.facts = facts;
+    this.#storage = storage;
+    this.#scheduler = new Scheduler(ports);
+    const { clock, files, database } = ports;
+    this.#versions = new VersionStore(
+      { files, database, clock },
+      { keepCount: config.apply.keepVersions },
+    );
+    this.#applier = new Applier(ports, storage.sets, this.#versions, {
+      algorithm: storage.algorithm,
+      preserveMtime: config.apply.preserveMtime,
+      flush: config.apply.flush,
+      spaceReserveBytes: config.apply.spaceReserveBytes,
+    });
+    this.#dialer = this.#makeDialer();
+    const session = () => this.#dialer.link.value?.session;
+    this.#keepAlive = new KeepAlive(ports, config.keepAlive, session);
+    this.#integrity = this.#makeIntegrity();
+  }
+
+  /** Opens the stores and mends what a crash may have left half done. */
+  static async open(ports: WorkerPorts, config: Config, facts: NodeFacts): Promise<WorkerNode> {
+    const storage = await openStorage(ports, config);
+    const node = new WorkerNode(ports, config, facts, storage);
+    const recovery = await node.#applier.recover();
+    const { redone, madeCount, droppedCount, discardedCount } = recovery;
+    if (redone.length + madeCount + droppedCount + discardedCount > 0) {
+      ports.log.log(
+        'info',
+        `Recovered from an interruption: ${redone.length + madeCount} changes completed, ` +
+          `${droppedCount} undone, ${discardedCount} staged files dropped.`,
+      );
+    }
+    return node;
+  }
+
+  /** The link to the master; undefined while there is none. */
+  get link(): MasterLink | undefined {
+    return this.#dialer.link.value;
+  }
+
+  /** What the last finished round found and did. */
+  get lastResult(): RoundResult | undefined {
+    return this.#integrity.lastResult;
+  }
+
+  /** Works until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { watcher, own } = this.#ports;
+    const { tree, sets } = this.#storage;
+    const wake = () => this.#scheduler.wake('integrity');
+    const watch = this.#config.localIntegrity.watch ? tree.watch(watcher, sets, wake) : undefined;
+    const stopListening = this.#dialer.link.listen((link) => {
+      if (link !== undefined) wake();
+    });
+    const renew = renewByMaster(own, () => this.link?.session);
+    try {
+      await Promise.all([
+        this.#dialer.run(signal),
+        this.#scheduler.start(this.#integrity, signal),
+        this.#scheduler.start(this.#keepAlive, signal),
+        this.#scheduler.start(new Renewal(this.#ports, own, renew, this.#config.certificates), signal),
+      ]);
+    } finally {
+      watch?.close();
+      stopListening();
+    }
+  }
+
+  /** Connects once, for a command; the caller closes the session by aborting. */
+  connect(signal: AbortSignal): Promise<MasterLink> {
+    return this.#dialer.connect(signal);
+  }
+
+  /** One round at once. A session is needed: that of `run`, or one made by `connect`. */
+  async sync(
+    request: { readonly dryRun: boolean },
+    signal: AbortSignal,
+    onProgress?: (progress: RoundProgress) => void,
+  ): Promise<SyncDocument> {
+    const { clock, log } = this.#ports;
+    const startedMs = clock.monotonicMs();
+    const result = await this.#integrity.synchronise({
+      signal,
+      log: log.child('Integrity check'),
+      isDryRun: request.dryRun,
+      onProgress,
+    });
+    return syncDocument(this.facts.identity.node, result, {
+      isDryRun: request.dryRun,
+      durationMs: clock.monotonicMs() - startedMs,
+    });
+  }
+
+  /** Compares the bytes on disk with the master, or with what was applied last. */
+  async check(
+    request: { readonly offline: boolean },
+    signal: AbortSignal,
+  ): Promise<CheckDocument> {
+    const { tree, halts } = this.#storage;
+    const report = await tree.exclusively(() => tree.scanner.verify(signal));
+    const compared = request.offline
+      ? await this.#compareWithApplied()
+      : await this.#compareWithMaster(signal);
+    const { differences, generation, problems } = compared;
+    return {
+      schema_version: schemaVersion,
+      node: this.facts.identity.node,
+      compared_with: request.offline ? 'last applied generation' : 'master',
+      generation,
+      in_sync: differences.length === 0 && problems.length === 0,
+      files: report.filesCount,
+      differences,
+      problems: [...problems, ...problemDocuments(report.problems)],
+      halted: halts.list().map(({ set, reason }) => ({ set, reason })),
+    };
+  }
+
+  status(): StatusDocument {
+    const { scanner } = this.#storage.tree;
+    const halts = this.#storage.halts.list();
+    const sets = setDocuments(this.#storage.sets.sets, (name) => scanner.manifest(name), halts);
+    const { identity } = this.facts;
+    return {
+      schema_version: schemaVersion,
+      node: identity.node,
+      cluster: identity.cluster,
+      role: 'worker',
+      version: this.facts.version,
+      pid: this.facts.pid,
+      started: isoTime(this.facts.startedMs),
+      generation: this.#integrity.applied.generation,
+      files: scanner.filesCount,
+      bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
+      sets,
+      halted: haltDocuments(halts),
+      tasks: taskDocuments(this.#scheduler.states()),
+      certificate_expires: isoTime(this.#ports.own.facts().notAfterMs),
+      longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
+      master: this.#masterDocument(),
+      last_error: this.#dialer.lastError?.message ?? null,
+      in_sync: this.lastResult?.isInSync ?? null,
+      peers: [],
+    };
+  }
+
+  /** Lets through what a guard has stopped, or what was rolled back. */
+  approve(set: string | undefined): ApproveDocument {
+    const approved = this.#storage.halts.approve(set);
+    for (const halt of approved) {
+      this.#ports.log.log('info', `Set "${halt.set}" was approved: ${halt.reason}.`);
+    }
+    this.#scheduler.wake('integrity');
+    return { schema_version: schemaVersion, approved: haltDocuments(approved) };
+  }
+
+  /** The kept versions. */
+  versions(path: string | undefined) {
+    return versionsDocument(this.#rollbackParts(), path);
+  }
+
+  /** Puts older versions back, and holds their sets there. */
+  rollback(request: { readonly generation?: number; readonly version?: number }) {
+    return this.#storage.tree.exclusively(() => rollbackTo(this.#rollbackParts(), request));
+  }
+
+  // --- internals -----------------------------------------------------------------------------
+
+  #makeDialer(): Dialer {
+    const { identity, version, epoch } = this.facts;
+    const { worker } = this.#config;
+    return new Dialer(this.#ports, {
+      self: { identity, version, epoch, algorithm: this.#storage.algorithm },
+      addresses: worker.master,
+      pauseMinMs: worker.reconnectMinMs,
+      pauseMaxMs: worker.reconnectMaxMs,
+      connectTimeoutMs: worker.connectTimeoutMs,
+      identify: (stream) => this.#ports.identify(stream),
+      handlers: {
+        ...keepAliveHandlers,
+        ...publishedHandlers(() => this.#scheduler.wake('integrity')),
+      },
+    });
+  }
+
+  #makeIntegrity(): Integrity {
+    const { integrity, guard } = this.#config;
+    const { sets, tree, halts, index, algorithm } = this.#storage;
+    const { clock, compression } = this.#ports;
+    const ports = {
+      clock,
+      compression,
+      sets,
+      tree,
+      applier: this.#applier,
+      halts,
+      index,
+      hooks: this.#hooks(),
+      session: () => this.link?.session,
+    };
+    return new Integrity(ports, {
+      intervalMs: integrity.intervalMs,
+      deadlineMs: integrity.timeoutMs,
+      algorithm,
+      batchBytes: integrity.batchBytes,
+      guard: guardConfigOf(this.#config),
+      isMasterTrusted: guard.trustMasterApproval,
+    });
+  }
+
+  #hooks() {
+    const { hooks, node } = this.#config;
+    const runner = new Hooks(this.#ports.processes, hooks);
+    const facts = (generation: number, sets: readonly string[]) => ({
+      node: this.facts.identity.node,
+      generation,
+      sets,
+      root: node.root,
+    });
+    return {
+      hasValidation: hooks.validate.length > 0,
+      validate: (generation: number, sets: readonly string[], signal: AbortSignal) =>
+        runner.validate(facts(generation, sets), signal),
+      reload: (generation: number, sets: readonly string[], signal: AbortSignal) =>
+        runner.reload(facts(generation, sets), signal, this.#ports.log),
+    };
+  }
+
+  #rollbackParts(): RollbackParts {
+    const { sets, tree, halts } = this.#storage;
+    return {
+      node: this.facts.identity.node,
+      versions: this.#versions,
+      applier: this.#applier,
+      applied: this.#integrity.applied,
+      scanner: tree.scanner,
+      halts,
+      sets,
+    };
+  }
+
+  async #compareWithMaster(signal: AbortSignal) {
+    const { tree, sets, algorithm } = this.#storage;
+    const session = this.link?.session;
+    if (session === undefined) {
+      throw this.#dialer.lastError ??
+        new ClusterError('unreachable', 'Cannot compare: no master is connected');
+    }
+    const comparison = await compareWithMaster(session, {
+      generation: this.#integrity.applied.generation,
+      sets,
+      algorithm,
+      manifest: (set) => tree.scanner.manifest(set),
+    }, signal);
+    return {
+      generation: comparison.generation,
+      differences: comparison.differences.flatMap(({ set, changes }) =>
+        differencesOf(set, tree.scanner.manifest(set), changes)
+      ),
+      problems: comparison.excluded.map(({ set, reason }) => ({ path: `set "${set}"`, reason })),
+    };
+  }
+
+  async #compareWithApplied() {
+    const { tree, sets, index, algorithm } = this.#storage;
+    const { clock, hashing } = this.#ports;
+    const applied = await index.loadPublished();
+    if (applied === undefined) {
+      throw new ClusterError('notFound', 'This worker has not applied any generation yet', {
+        remedy: 'Run "muster sync --once" or "muster run" first',
+      });
+    }
+    const empty = Manifest.empty({ hashing, algorithm });
+    const wanted = await manifestsOf(sets, applied.entries, { clock, empty });
+    return {
+      generation: applied.generation,
+      differences: sets.sets.flatMap((set) => {
+        const actual = tree.scanner.manifest(set.name);
+        return differencesOf(set.name, actual, changesBetween(actual, wanted.get(set.name)!));
+      }),
+      problems: [],
+    };
+  }
+
+  #masterDocument(): StatusDocument['master'] {
+    const link = this.link;
+    if (link === undefined) return null;
+    return {
+      node: link.agreement.node,
+      address: link.session.remote,
+      version: link.agreement.version,
+      connected_since: isoTime(link.connectedMs),
+      round_trip_ms: this.#keepAlive.state.roundTripMs ?? null,
+      clock_skew_ms: Math.round(link.agreement.skewMs),
+    };
+  }
+}

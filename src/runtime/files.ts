@@ -1,0 +1,98 @@
+/**
+ * The port `Files` on a real machine: puts together reading, staging, placing, kept versions and
+ * removing.
+ *
+ * Owns `staging/` and `versions/` in the state directory, and what happens on the disk below the
+ * root. Nothing outside of these is ever read or written, whatever paths are asked for; how is told
+ * in `rooted-directory.ts`.
+ */
+import { join } from 'node:path';
+import { type BytePath, fromText } from '../base/bytes.ts';
+import type { Clock, Files, Hashing } from '../ports.ts';
+import { fileError } from './file-errors.ts';
+import { KeptVersions } from './kept-versions.ts';
+import { Ownership } from './ownership.ts';
+import { Placer } from './placer.ts';
+import { RootedDirectory } from './rooted-directory.ts';
+import { Staging } from './staging.ts';
+import { removeTemporaries } from './temporaries.ts';
+import { TreePruner } from './tree-pruner.ts';
+import { DiskReader } from './tree-reader.ts';
+
+/** Where the files are and what working on them takes. */
+export interface FilesOptions {
+  /** The directory that the managed tree is in. */
+  readonly root: string;
+  /** Where `staging/` and `versions/` are kept; best in the file system of the root. */
+  readonly stateDirectory: string;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
+  readonly hashing: Hashing;
+  /** Told once where something does not work as configured though muster can go on. */
+  readonly onWarning: (text: string) => void;
+}
+
+/** The port, and what only start-up needs. */
+export interface DiskFiles extends Files {
+  /**
+   * Removes what a crash left behind in directories of the tree: files being copied to their
+   * places, which happens where staging lies in another file system. Gives their number.
+   */
+  removeTemporaries(directories: readonly BytePath[]): Promise<number>;
+  /** Lets go of the root; no other call may come after this. */
+  close(): void;
+}
+
+/**
+ * Opens the managed tree.
+ * @throws ClusterError where the root is no directory or the state directory cannot be used
+ */
+export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
+  const { clock, hashing, onWarning } = options;
+  const ownership = new Ownership(onWarning);
+  const root = attempt('open the root', options.root, (path) => RootedDirectory.open(path, clock));
+  const reader = new DiskReader({ root, clock, hashing });
+  const pruner = new TreePruner(root, clock);
+  const { staging, versions } = attempt(
+    'use the state directory',
+    options.stateDirectory,
+    (path) => {
+      const staging = new Staging(join(path, 'staging'), clock, ownership);
+      const versions = new KeptVersions(join(path, 'versions'), { root, clock, staging });
+      return { staging, versions };
+    },
+  );
+  const placer = new Placer({ root, clock, staging, ownership });
+  return {
+    list: (directory) => reader.list(directory),
+    facts: (path) => reader.facts(path),
+    hash: (paths, algorithm, signal) => reader.hash(paths, algorithm, signal),
+    open: (path) => reader.open(path),
+    stage: (name, offset) => staging.stage(name, offset),
+    stageAll: (files) => staging.stageAll(files),
+    staged: () => staging.staged(),
+    hashStaged: (name, size, hasher) => staging.hashStaged(name, size, hasher),
+    flushStaged: (names) => staging.flush(names),
+    discardStaged: (names) => staging.discard(names),
+    freeBytes: () => staging.freeBytes(),
+    place: (moves) => placer.place(moves),
+    keepVersion: (path, versionName) => versions.keep(path, versionName),
+    stageVersion: (versionName, name, attributes) => versions.stage(versionName, name, attributes),
+    discardVersions: (versionNames) => versions.discard(versionNames),
+    versions: () => versions.names(),
+    remove: (path) => pruner.remove(path),
+    removeDirectory: (path) => pruner.removeDirectory(path),
+    flushDirectories: (paths) => pruner.flushDirectories(paths),
+    removeTemporaries: (directories) => removeTemporaries(root, clock, directories),
+    close: () => root.close(),
+  };
+}
+
+// ---
+
+function attempt<T>(action: string, path: string, work: (path: string) => T): T {
+  try {
+    return work(path);
+  } catch (error) {
+    throw fileError(action, fromText(path), error, 'writer');
+  }
+}

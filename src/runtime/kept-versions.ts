@@ -1,0 +1,167 @@
+/**
+ * Kept versions: earlier contents of managed files, by hard link where that is possible.
+ *
+ * A link costs nothing and shares its content with the file in the tree until that is replaced,
+ * which in muster is always a move of another file to its name.
+ */
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import type { BytePath } from '../base/bytes.ts';
+import { ClusterError } from '../base/errors.ts';
+import type { Clock, FileAttributes } from '../ports.ts';
+import {
+  copyContent,
+  createFlags,
+  factsOf,
+  flush,
+  isUnchanged,
+  readFlags,
+  readPieces,
+  regularFacts,
+} from './descriptors.ts';
+import { BlockedPathError, fileError, saysAbsent, systemCode } from './file-errors.ts';
+import { PrivateDirectory } from './private-directory.ts';
+import type { RootedDirectory, SystemPath } from './rooted-directory.ts';
+import type { Staging } from './staging.ts';
+import { temporaryName, temporaryPrefix } from './temporaries.ts';
+
+/**
+ * Why a file cannot be linked but may well be copied: another file system, one without links or
+ * with no more of them for this file, or a file of somebody else's, which Linux protects.
+ */
+const unlinkable: ReadonlySet<string | undefined> = new Set([
+  'EXDEV',
+  'EPERM',
+  'EMLINK',
+  'ENOTSUP',
+  'EOPNOTSUPP',
+  'ENOSYS',
+]);
+
+/** What keeping versions works with. */
+export interface VersionPorts {
+  readonly root: RootedDirectory;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
+  readonly staging: Staging;
+}
+
+/** The directory of kept versions. */
+export class KeptVersions {
+  readonly #directory: PrivateDirectory;
+  readonly #ports: VersionPorts;
+
+  constructor(path: string, ports: VersionPorts) {
+    this.#directory = new PrivateDirectory(path, ports.clock);
+    this.#ports = ports;
+    // Copies that a crash interrupted.
+    for (const name of fs.readdirSync(path)) {
+      if (name.startsWith(temporaryPrefix)) fs.unlinkSync(join(path, name));
+    }
+  }
+
+  /** As `TreeWriter.keepVersion`. */
+  async keep(path: BytePath, versionName: string): Promise<boolean> {
+    const version = this.#directory.locate(versionName);
+    await this.#ports.clock.breathe();
+    let source: number | undefined;
+    try {
+      source = this.#linkOrOpen(path, version);
+      if (source !== undefined) await this.#copy(source, version);
+      return true;
+    } catch (error) {
+      if (saysAbsent(error)) return false;
+      throw fileError('keep a version of', path, error, 'writer');
+    } finally {
+      if (source !== undefined) fs.closeSync(source);
+    }
+  }
+
+  /** As `TreeWriter.stageVersion`. */
+  async stage(versionName: string, name: string, attributes: FileAttributes): Promise<void> {
+    let source: number | undefined;
+    try {
+      source = fs.openSync(this.#directory.locate(versionName), readFlags);
+      const { size } = regularFacts(source);
+      const staged = await this.#ports.staging.stage(name, 0);
+      try {
+        for await (const piece of readPieces(this.#ports.clock, source, size)) {
+          await staged.write(piece);
+        }
+        await staged.finish(attributes);
+      } finally {
+        await staged.suspend();
+      }
+    } catch (error) {
+      throw fileError('restore version', versionName, error, 'writer');
+    } finally {
+      if (source !== undefined) fs.closeSync(source);
+    }
+  }
+
+  discard(versionNames: readonly string[]): Promise<void> {
+    return this.#directory.discard(versionNames);
+  }
+
+  async names(): Promise<string[]> {
+    return this.#directory.names();
+  }
+
+  /** Links the file to the version; where that is not possible opens the file, to be copied. */
+  #linkOrOpen(path: BytePath, version: string): number | undefined {
+    const walk = this.#ports.root.walk();
+    try {
+      const source = walk.locate(path);
+      if (!fs.lstatSync(source).isFile()) throw notRegular();
+      try {
+        linkAnew(source, version);
+      } catch (error) {
+        if (!unlinkable.has(systemCode(error))) throw error;
+        return fs.openSync(source, readFlags);
+      }
+      // A link to a link, where the file was swapped for one just now, must not stay.
+      if (fs.lstatSync(version).isFile()) return undefined;
+      fs.unlinkSync(version);
+      throw notRegular();
+    } finally {
+      walk.close();
+    }
+  }
+
+  async #copy(source: number, version: string): Promise<void> {
+    const before = regularFacts(source);
+    const temporary = join(this.#directory.path, temporaryName());
+    const target = fs.openSync(temporary, createFlags, 0o600);
+    try {
+      await copyContent(this.#ports.clock, source, target);
+      await flush(target);
+      if (!isUnchanged(before, factsOf(fs.fstatSync(source)))) {
+        throw new ClusterError(
+          'changed',
+          'Cannot keep a version: the file was written to meanwhile',
+        );
+      }
+      fs.renameSync(temporary, version);
+    } catch (error) {
+      fs.unlinkSync(temporary);
+      throw error;
+    } finally {
+      fs.closeSync(target);
+    }
+  }
+}
+
+// ---
+
+function linkAnew(source: SystemPath, version: string): void {
+  try {
+    fs.linkSync(source, version);
+  } catch (error) {
+    if (systemCode(error) !== 'EEXIST') throw error;
+    fs.unlinkSync(version);
+    fs.linkSync(source, version);
+  }
+}
+
+function notRegular(): BlockedPathError {
+  return new BlockedPathError('it is not a regular file');
+}

@@ -1,0 +1,231 @@
+/**
+ * The Network port over TCP and TLS 1.3, both sides with certificates of the cluster's authority.
+ *
+ * What TLS proves is proven here: that the chain leads to our authority and that a protocol was
+ * agreed on. Who the peer is and whether it may come in is judged by the caller, from the stream's
+ * certificate. Names are resolved at each connect, and all their addresses are tried in turn.
+ */
+import { lookup } from 'node:dns/promises';
+import { isIP } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import type { ConnectionOptions, TLSSocket } from 'node:tls';
+import { abortReason, throwIfAborted, untilAborted } from '../base/async.ts';
+import { ClusterError } from '../base/errors.ts';
+import { formatAddress, parseAddress } from '../config/units.ts';
+import type { Address } from '../config/units.ts';
+import type {
+  Clock,
+  ConnectOptions,
+  Listener,
+  Logger,
+  Network,
+  PeerCertificate,
+  Stream,
+} from '../ports.ts';
+import { handshakeLimitsDefault } from './handshake-gate.ts';
+import type { HandshakeLimits } from './handshake-gate.ts';
+import { connectError } from './net-errors.ts';
+import { endpointOf, TlsListener } from './net-listener.ts';
+import { SocketStream } from './socket-stream.ts';
+import { peerFacts, secureContext } from './tls-credentials.ts';
+import type { TlsCredentials } from './tls-credentials.ts';
+
+export type { TlsCredentials } from './tls-credentials.ts';
+
+/** Limits of the network. */
+export interface NetworkLimits extends HandshakeLimits {
+  /** Time for one address of a name to be connected and shake hands, ms. @default 10000 */
+  readonly connectMs: number;
+}
+
+/** What the network is made with. */
+export interface TlsNetworkOptions {
+  /** This node's certificate; undefined before it has joined, when only `anyone` can be reached. */
+  readonly credentials: TlsCredentials | undefined;
+  /** Application protocols accepted when listening, best first. */
+  readonly protocols: readonly string[];
+  /** Reads a peer's certificate (DER), which is verified already. */
+  readonly readPeer: (der: Uint8Array) => PeerCertificate;
+  readonly limits?: Partial<NetworkLimits>;
+  readonly log: Logger;
+  readonly clock: Clock;
+}
+
+/** Connections over TLS. */
+export interface TlsNetwork extends Network {
+  /** Uses another certificate for connections made or accepted from now on. */
+  reload(credentials: TlsCredentials): void;
+  /** Unfinished handshakes of all listeners now. */
+  readonly handshakesCount: number;
+}
+
+/** Makes the network of this machine. */
+export function createTlsNetwork(options: TlsNetworkOptions): TlsNetwork {
+  return new SystemNetwork(options);
+}
+
+// --- internals -------------------------------------------------------------------------------
+
+class SystemNetwork implements TlsNetwork {
+  readonly #options: TlsNetworkOptions;
+  readonly #limits: NetworkLimits;
+  readonly #listeners = new Set<TlsListener>();
+  #credentials: TlsCredentials | undefined;
+
+  constructor(options: TlsNetworkOptions) {
+    this.#options = options;
+    this.#limits = { ...handshakeLimitsDefault, connectMs: 10_000, ...options.limits };
+    this.#credentials = options.credentials;
+  }
+
+  get handshakesCount(): number {
+    let count = 0;
+    for (const listener of this.#listeners) count += listener.handshakesCount;
+    return count;
+  }
+
+  reload(credentials: TlsCredentials): void {
+    this.#credentials = credentials;
+    for (const listener of this.#listeners) listener.reload(credentials);
+  }
+
+  async listen(text: string, onStream: (stream: Stream) => void): Promise<Listener> {
+    const address = readAddress(text);
+    const credentials = this.#credentials;
+    if (credentials === undefined) throw withoutCertificate(`listen on ${text}`);
+    const { protocols, readPeer, log, clock } = this.#options;
+    const listener = new TlsListener(
+      { credentials, protocols, limits: this.#limits, readPeer, log, clock },
+      onStream,
+    );
+    await listener.listen(address);
+    this.#listeners.add(listener);
+    return {
+      address: listener.address,
+      close: () => {
+        this.#listeners.delete(listener);
+        return listener.close();
+      },
+    };
+  }
+
+  async connect(text: string, options: ConnectOptions): Promise<Stream> {
+    const { signal } = options;
+    throwIfAborted(signal);
+    const { host, port } = readAddress(text);
+    const tls = this.#tlsOptions(text, options);
+    let failure: ClusterError | undefined;
+    for (const ip of await resolve(host, text, signal)) {
+      try {
+        return await this.#open({ ...tls, host: ip, port }, text, options);
+      } catch (error) {
+        throwIfAborted(signal);
+        const failed = connectError(text, error as Error);
+        // An address that answered and refused tells more than one that did not answer.
+        if (failure === undefined || isSilence(failure)) failure = failed;
+      }
+    }
+    throw failure ?? new ClusterError('unreachable', `Cannot connect to ${text}: no address`);
+  }
+
+  #tlsOptions(address: string, { protocols, trust }: ConnectOptions): ConnectionOptions {
+    const shared: ConnectionOptions = {
+      ALPNProtocols: [...protocols],
+      // A node is who its certificate says; what its host is called does not matter.
+      checkServerIdentity: () => undefined,
+    };
+    if (trust === 'anyone') {
+      return { ...secureContext('client', undefined), ...shared, rejectUnauthorized: false };
+    }
+    if (this.#credentials === undefined) throw withoutCertificate(`connect to ${address}`);
+    return { ...secureContext('client', this.#credentials), ...shared, rejectUnauthorized: true };
+  }
+
+  /** Connects and shakes hands; at the deadline or when stopped, nothing is left behind. */
+  #open(tls: TlsTarget, address: string, options: ConnectOptions): Promise<Stream> {
+    const { clock } = this.#options;
+    const { connectMs } = this.#limits;
+    const { signal } = options;
+    return new Promise((resolve, reject) => {
+      const timer = new AbortController();
+      const socket = connectTls(tls);
+      const settle = (): void => {
+        timer.abort();
+        signal.removeEventListener('abort', stop);
+        socket.off('close', hangUp);
+      };
+      const fail = (error: Error): void => {
+        settle();
+        socket.destroy();
+        reject(error);
+      };
+      const stop = (): void => fail(abortReason(signal));
+      const hangUp = (): void => fail(systemError('ECONNRESET', 'Closed by the peer'));
+      signal.addEventListener('abort', stop, { once: true });
+      // Stays: a socket that failed may fail again on its way out.
+      socket.on('error', fail);
+      socket.on('close', hangUp);
+      socket.once('secureConnect', () => {
+        settle();
+        try {
+          resolve(this.#toStream(socket, address, options));
+        } catch (error) {
+          fail(error as Error);
+        }
+      });
+      clock.sleep(connectMs, timer.signal)
+        .then(() => fail(systemError('ETIMEDOUT', `No answer within ${connectMs} ms`)), () => {});
+    });
+  }
+
+  #toStream(socket: TLSSocket, address: string, { protocols, trust }: ConnectOptions): Stream {
+    const protocol = socket.alpnProtocol;
+    if (typeof protocol !== 'string' || !protocols.includes(protocol)) {
+      throw new ClusterError(
+        'incompatible',
+        `Cannot talk to ${address}: it agreed on no protocol of muster`,
+        { remedy: 'Check that the address is that of a muster node, and update the older of the two' },
+      );
+    }
+    const facts = peerFacts(socket, trust === 'cluster', this.#options.readPeer);
+    const stream = { remote: endpointOf(socket), protocol, ...facts };
+    return new SocketStream(socket, stream, this.#options.clock);
+  }
+}
+
+type TlsTarget = ConnectionOptions & { readonly host: string; readonly port: number };
+
+/** Nothing was heard from the other end. */
+function isSilence(error: ClusterError): boolean {
+  return error.code === 'unreachable';
+}
+
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code });
+}
+
+function readAddress(text: string): Address {
+  const address = parseAddress(text);
+  if (address !== undefined) return address;
+  throw new ClusterError('configuration', `Cannot use address "${text}"`, {
+    remedy: 'Write HOST:PORT, or [IPV6]:PORT',
+  });
+}
+
+function withoutCertificate(purpose: string): ClusterError {
+  return new ClusterError('authentication', `Cannot ${purpose}: this node has no certificate`, {
+    remedy: 'Run "muster join" on a worker, "muster init" on a master',
+  });
+}
+
+/** The addresses of a host, in the order in which the system prefers them. */
+async function resolve(host: string, address: string, signal: AbortSignal): Promise<string[]> {
+  if (isIP(host.split('%')[0]!) !== 0) return [host];
+  try {
+    const found = await untilAborted(lookup(host, { all: true }), signal);
+    return found.map(({ address }) => address);
+  } catch (error) {
+    throwIfAborted(signal);
+    throw connectError(address, error as Error);
+  }
+}

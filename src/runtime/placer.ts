@@ -1,0 +1,222 @@
+/**
+ * Moves staged files to their places in the tree.
+ *
+ * A move is one `rename`: at every instant the old file or the new one is there, whole. Where
+ * staging lies in another file system the content is first copied beside its place, under a hidden
+ * name, and flushed; then that is renamed. What is not a regular file is never replaced.
+ */
+import * as fs from 'node:fs';
+import { type BytePath, displayPath } from '../base/bytes.ts';
+import { ClusterError } from '../base/errors.ts';
+import type { Clock, FileFacts, Placement } from '../ports.ts';
+import { copyContent, createFlags, factsOf, readFlags } from './descriptors.ts';
+import { makeDurable } from './durability.ts';
+import { BlockedPathError, fileError, systemCode } from './file-errors.ts';
+import type { Ownership } from './ownership.ts';
+import {
+  nameOf,
+  parentOf,
+  type RootedDirectory,
+  type SystemPath,
+  type Walk,
+} from './rooted-directory.ts';
+import { concurrently, inSlices } from './slices.ts';
+import type { Staging } from './staging.ts';
+import { temporaryName } from './temporaries.ts';
+
+/** What placing works with. */
+export interface PlacerPorts {
+  readonly root: RootedDirectory;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
+  readonly staging: Staging;
+  readonly ownership: Ownership;
+}
+
+/** Files copied beside their places before they are flushed and renamed together. */
+const copiesCountMax = 1000;
+
+/** Files copied at a time. */
+const copiersCount = 4;
+
+/** Facts of a file in its place, or what kept it out. */
+type Outcome = FileFacts | Error;
+
+/** A file copied beside its place. */
+interface Copy {
+  readonly index: number;
+  readonly path: BytePath;
+  readonly device: number;
+  readonly inode: number;
+}
+
+/** Moves files from staging into the tree. */
+export class Placer {
+  readonly #ports: PlacerPorts;
+
+  constructor(ports: PlacerPorts) {
+    this.#ports = ports;
+  }
+
+  /** As `TreeWriter.place`. */
+  async place(moves: readonly Placement[]): Promise<Outcome[]> {
+    const outcomes = Array.from<Outcome>({ length: moves.length });
+    const crossing: number[] = [];
+    await this.#walkEach(moves, (walk, move, index) => {
+      try {
+        outcomes[index] = this.#move(walk, move);
+      } catch (error) {
+        if (systemCode(error) === 'EXDEV') crossing.push(index);
+        else outcomes[index] = placeError(move, error);
+      }
+    });
+    for (let at = 0; at < crossing.length; at += copiesCountMax) {
+      await this.#placeCopies(moves, crossing.slice(at, at + copiesCountMax), outcomes);
+    }
+    return outcomes;
+  }
+
+  #move(walk: Walk, { name, path, directoryMode }: Placement): Outcome {
+    const source = this.#ports.staging.locate(name);
+    const staged = fs.lstatSync(source, { throwIfNoEntry: false });
+    if (staged === undefined) throw notStaged(name, path);
+    const directory = walk.makeDirectory(parentOf(path), directoryMode);
+    return moveTo(source, staged.ino, walk.child(directory, nameOf(path)), path);
+  }
+
+  // --- from another file system --------------------------------------------------------------
+
+  async #placeCopies(
+    moves: readonly Placement[],
+    indexes: readonly number[],
+    outcomes: Outcome[],
+  ): Promise<void> {
+    const copies: Copy[] = [];
+    await concurrently(copiersCount, indexes, async (index) => {
+      const move = moves[index]!;
+      try {
+        copies.push(await this.#copy(move, index));
+      } catch (error) {
+        outcomes[index] = placeError(move, error);
+      }
+    });
+    await makeDurable(
+      this.#ports.clock,
+      copies.map(({ path, device }) => ({ device, open: () => this.#open(path, readFlags) })),
+    );
+    await this.#walkEach(copies, (walk, copy) => {
+      const move = moves[copy.index]!;
+      try {
+        const source = walk.locate(copy.path);
+        outcomes[copy.index] = moveCopy(source, copy, walk.locate(move.path), move.path);
+        fs.unlinkSync(this.#ports.staging.locate(move.name));
+      } catch (error) {
+        outcomes[copy.index] = placeError(move, error);
+      }
+    });
+  }
+
+  /** Copies a staged file, with owner, mode and time, to a hidden name in its directory. */
+  async #copy({ name, path, directoryMode }: Placement, index: number): Promise<Copy> {
+    const parent = parentOf(path);
+    const temporary = parent === '' ? temporaryName() : `${parent}/${temporaryName()}`;
+    const source = fs.openSync(this.#ports.staging.locate(name), readFlags);
+    let target: number | undefined;
+    try {
+      target = this.#open(temporary, createFlags, directoryMode);
+      await copyContent(this.#ports.clock, source, target);
+      const { uid, gid, mode, mtimeMs } = fs.fstatSync(source);
+      this.#ports.ownership.give(target, uid, gid);
+      fs.fchmodSync(target, mode & 0o7777);
+      fs.futimesSync(target, mtimeMs / 1000, mtimeMs / 1000);
+      const { dev, ino } = fs.fstatSync(target);
+      return { index, path: temporary, device: dev, inode: ino };
+    } catch (error) {
+      if (target !== undefined) this.#unlink(temporary);
+      throw error;
+    } finally {
+      fs.closeSync(source);
+      if (target !== undefined) fs.closeSync(target);
+    }
+  }
+
+  #open(path: BytePath, flags: number, directoryMode?: number): number {
+    const walk = this.#ports.root.walk();
+    try {
+      if (directoryMode !== undefined) walk.makeDirectory(parentOf(path), directoryMode);
+      return fs.openSync(walk.locate(path), flags, 0o600);
+    } finally {
+      walk.close();
+    }
+  }
+
+  #unlink(path: BytePath): void {
+    const walk = this.#ports.root.walk();
+    try {
+      fs.unlinkSync(walk.locate(path));
+    } finally {
+      walk.close();
+    }
+  }
+
+  // ---
+
+  /** Calls `work` for each item, with a walk that ends before anything else may run. */
+  async #walkEach<T>(
+    items: readonly T[],
+    work: (walk: Walk, item: T, index: number) => void,
+  ): Promise<void> {
+    await inSlices(this.#ports.clock, items.length, (start, mayGoOn) => {
+      let walk: Walk;
+      try {
+        walk = this.#ports.root.walk();
+      } catch (error) {
+        throw fileError('enter', '', error, 'writer');
+      }
+      try {
+        let index = start;
+        do work(walk, items[index]!, index++); while (index < items.length && mayGoOn());
+        return index;
+      } finally {
+        walk.close();
+      }
+    });
+  }
+}
+
+// ---
+
+/** Renames a file to its place, in which there is nothing or a regular file. */
+function moveTo(source: SystemPath, inode: number, target: SystemPath, path: BytePath): FileFacts {
+  const present = fs.lstatSync(target, { throwIfNoEntry: false });
+  if (present !== undefined && !present.isFile()) {
+    const what = present.isSymbolicLink()
+      ? 'a symbolic link'
+      : present.isDirectory()
+      ? 'a directory'
+      : 'a special file';
+    throw new BlockedPathError(`${what} is in its place`);
+  }
+  fs.renameSync(source, target);
+  const placed = factsOf(fs.lstatSync(target));
+  // Facts of a file that somebody else has put there by now must not be taken for ours.
+  if (placed.inode === inode) return placed;
+  throw new ClusterError('changed', `"${displayPath(path)}" was replaced while it was placed`);
+}
+
+function moveCopy(source: SystemPath, copy: Copy, target: SystemPath, path: BytePath): FileFacts {
+  try {
+    return moveTo(source, copy.inode, target, path);
+  } catch (error) {
+    fs.rmSync(source, { force: true });
+    throw error;
+  }
+}
+
+function notStaged(name: string, path: BytePath): ClusterError {
+  const message = `Cannot place "${displayPath(path)}": staged file "${name}" is missing`;
+  return new ClusterError('notFound', message);
+}
+
+function placeError({ path }: Placement, error: unknown): ClusterError {
+  return fileError('place', path, error, 'writer');
+}
