@@ -8,10 +8,14 @@ import { type Output, versioned } from './output.ts';
 import { type Line, styled } from './styled-text.ts';
 import { UsageError } from './usage-error.ts';
 
-/** Writes an error where the command writes to; the result is the exit code. */
-export function reportError(output: Output, error: unknown): number {
+/**
+ * Writes an error where the command writes to; the result is the exit code.
+ * @param stoppedCode the exit code where a signal stopped the command
+ */
+export function reportError(output: Output, error: unknown, stoppedCode?: number): number {
   const failure = failureOf(error);
-  const { code, message, remedy, exitCode, problems, details } = failure;
+  const { code, message, remedy, problems, details } = failure;
+  const exitCode = stoppedCode ?? failure.exitCode;
   if (output.isJson) {
     const facts = { code, message, remedy: remedy ?? null, exit_code: exitCode };
     output.document(versioned({ error: problems === undefined ? facts : { ...facts, problems } }));

@@ -52,9 +52,9 @@ export class BundleReader {
     this.#records = new RecordReader(options.itemsCount);
   }
 
-  /** Whether every item asked for has arrived, and nothing is left over. */
+  /** Whether every item asked for has arrived; from then on every further byte is an error. */
   get isFinished(): boolean {
-    return this.#records.isFinished && this.#headerLength === 0;
+    return this.#records.isFinished;
   }
 
   /**

@@ -115,9 +115,9 @@ function shrunkText(replacement: Replacement, config: GuardConfig): string {
     percent(config.shrinkShareMax);
 }
 
-/** The share of its size that a file would lose; what grows or was empty loses nothing. */
+/** The share of its size that a file would lose; negative where it grows. */
 function lostShare({ entry, previous }: Replacement): number {
-  return entry.size < previous.size ? (previous.size - entry.size) / previous.size : 0;
+  return previous.size === 0 ? 0 : (previous.size - entry.size) / previous.size;
 }
 
 function halt(guard: GuardRule, reason: string): Verdict {

@@ -57,8 +57,8 @@ export class Intake {
     for (const item of items) {
       const { entry, previous, bytes } = item;
       try {
-        const set = staging.admitNew(item);
-        if (!this.#isRight(item) || staged.has(entry.path)) throw damaged(entry);
+        const set = staging.admitNew(item, staged);
+        if (!this.#isRight(item)) throw damaged(entry);
         const stagedName = staging.freshName();
         small.push({ name: stagedName, bytes, attributes: this.#attributes(set, entry.mtimeMs) });
         staged.set(entry.path, { stagedName, set, entry, previous });

@@ -58,7 +58,7 @@ export function mergeRows(
       at = rowEnd(rows, at, algorithm);
     }
     copyRows(rows, kept, at, scratch);
-    if (at < rows.length && order === 0) {
+    if (order === 0) {
       count--;
       bytes -= sizeAt(rows, at);
       at = rowEnd(rows, at, algorithm);

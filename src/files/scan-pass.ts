@@ -73,17 +73,15 @@ export class ScanPass {
     const roots = sets.roots.filter((root) =>
       [...paths].some((path) => root === path || isBelow(root, path))
     );
-    for (const root of roots) await this.#walk(root, 'all');
-    const directories = new Set([...paths].map((path) => this.#nearestKnown(path)));
-    for (const directory of [...directories]) {
-      if (directory !== undefined && !roots.some((root) => isWithin(directory, root))) {
-        await this.#walk(directory, 'new');
-      }
-    }
     // The listing of the directory above a hinted directory does not tell what is in that one.
-    for (const path of paths) {
-      const isSeen = directories.has(path) || roots.some((root) => isWithin(path, root));
-      if (!isSeen && index.hasDirectory(path)) await this.#walk(path, 'new');
+    const known = [...paths].filter((path) => index.hasDirectory(path));
+    const nearest = [...paths].flatMap((path) => this.#nearestKnown(path) ?? []);
+    const directories = new Set([...nearest, ...known]);
+    for (const root of roots) await this.#walk(root, 'all');
+    for (const directory of [...directories].sort()) {
+      const isInRoot = this.#isInRoot(directory);
+      const isSeen = roots.some((root) => isWithin(directory, root));
+      if (isInRoot && !isSeen) await this.#walk(directory, 'new');
     }
     await this.#reading.readAll();
   }
@@ -121,11 +119,14 @@ export class ScanPass {
     for (let directory = path; directory !== '';) {
       directory = parentOf(directory);
       if (sets.roots.includes(directory)) return directory;
-      if (!index.hasDirectory(directory)) continue;
-      // The index also knows what is above the roots.
-      return sets.roots.some((root) => isBelow(directory, root)) ? directory : undefined;
+      if (index.hasDirectory(directory)) return directory;
     }
     return undefined;
+  }
+
+  /** Whether a directory is one that a full scan looks at; the index knows those above as well. */
+  #isInRoot(directory: BytePath): boolean {
+    return this.#context.sets.roots.some((root) => isWithin(directory, root));
   }
 
   async #list(directory: BytePath): Promise<DirectoryListing | undefined> {
@@ -186,7 +187,8 @@ export class ScanPass {
       if (at % mergeCount === mergeCount - 1) await clock.breathe();
       const path = joinPath(directory, item.name);
       const record = files.get(item.name);
-      if (item.kind === 'file' && (record !== undefined || this.#isManaged(path))) {
+      const isKnown = record !== undefined;
+      if (item.kind === 'file' && (isKnown || sets.setOf(path) !== undefined)) {
         present.add(item.name);
         this.#lookAtFile(path, record, item);
         await this.#reading.readIfFull();
@@ -195,6 +197,8 @@ export class ScanPass {
         found.push(path);
       } else if (item.kind === 'symlink' || item.kind === 'other') {
         this.#refuse(path, item.kind);
+      } else {
+        this.#checkName(path);
       }
     }
     for (const item of listing.unreadable) {
@@ -226,13 +230,11 @@ export class ScanPass {
     }
   }
 
-  #isManaged(path: BytePath): boolean {
-    if (this.#context.sets.setOf(path) !== undefined) return true;
+  /** A path that no set chooses may be one that no set can choose. */
+  #checkName(path: BytePath): void {
     const problem = pathProblem(path);
-    if (problem !== undefined && !nameOf(path).startsWith(temporaryPrefix)) {
-      this.#problem(path, 'name', `the path ${problem}`);
-    }
-    return false;
+    if (problem === undefined || nameOf(path).startsWith(temporaryPrefix)) return;
+    this.#problem(path, 'name', `the path ${problem}`);
   }
 
   #refuse(path: BytePath, kind: 'symlink' | 'other'): void {

@@ -90,10 +90,10 @@ export class Staging {
     throw new ClusterError('refused', `Cannot change "${displayPath(path)}": ${reason}`);
   }
 
-  /** As `admit`, for a file that is to join the batch: once each. */
-  admitNew({ entry, set }: Incoming): FileSet {
+  /** As `admit`, for a file that is to join the batch, and `others` that are: once each. */
+  admitNew({ entry, set }: Incoming, others?: ReadonlyMap<BytePath, Staged>): FileSet {
     const ours = this.admit(entry.path, set.name);
-    if (!this.#batch.has(entry.path)) return ours;
+    if (!this.#batch.has(entry.path) && others?.has(entry.path) !== true) return ours;
     throw new ClusterError('refused', `Cannot stage "${displayPath(entry.path)}" twice in a batch`);
   }
 

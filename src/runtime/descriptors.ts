@@ -19,6 +19,9 @@ export const pieceBytes = 1024 * 1024;
 export const readFlags = fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW |
   fs.constants.O_NONBLOCK;
 
+/** Flags to open a directory in order to flush it. */
+export const directoryFlags = fs.constants.O_RDONLY | fs.constants.O_DIRECTORY;
+
 /** Flags to create a file that must not exist. */
 export const createFlags = fs.constants.O_RDWR | fs.constants.O_CREAT | fs.constants.O_EXCL |
   fs.constants.O_NOFOLLOW;

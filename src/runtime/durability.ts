@@ -9,15 +9,15 @@ import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import type { Clock } from '../ports.ts';
 import { flush } from './descriptors.ts';
-import { saysAbsent, systemCode } from './file-errors.ts';
+import { systemCode } from './file-errors.ts';
 import { concurrently } from './slices.ts';
 
 /** Something to be made durable. */
 export interface Flushable {
   /** The file system that it is on; the same for all where it does not matter. */
   readonly device: number;
-  /** Opens it; what is not there any more needs no flushing. */
-  open(): number;
+  /** Opens it; undefined where it is not there any more and needs no flushing. */
+  open(): number | undefined;
 }
 
 /**
@@ -62,13 +62,8 @@ async function withOpen<T>(
   item: Flushable,
   work: (descriptor: number) => Promise<T>,
 ): Promise<T | undefined> {
-  let descriptor: number;
-  try {
-    descriptor = item.open();
-  } catch (error) {
-    if (saysAbsent(error)) return undefined;
-    throw error;
-  }
+  const descriptor = item.open();
+  if (descriptor === undefined) return undefined;
   try {
     return await work(descriptor);
   } finally {

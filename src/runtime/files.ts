@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 import { type BytePath, fromText } from '../base/bytes.ts';
 import type { Clock, Files, Hashing } from '../ports.ts';
+import { DirectoryFlusher } from './directory-flusher.ts';
 import { fileError } from './file-errors.ts';
 import { KeptVersions } from './kept-versions.ts';
 import { Ownership } from './ownership.ts';
@@ -61,6 +62,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
       return { staging, versions };
     },
   );
+  const flusher = new DirectoryFlusher(root, clock, [versions.path, staging.path]);
   const placer = new Placer({ root, clock, staging, ownership });
   return {
     list: (directory) => reader.list(directory),
@@ -81,7 +83,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
     versions: () => versions.names(),
     remove: (path) => pruner.remove(path),
     removeDirectory: (path) => pruner.removeDirectory(path),
-    flushDirectories: (paths) => pruner.flushDirectories(paths),
+    flushDirectories: (paths) => flusher.flush(paths),
     removeTemporaries: (directories) => removeTemporaries(root, clock, directories),
     close: () => root.close(),
   };

@@ -59,6 +59,11 @@ export class KeptVersions {
     }
   }
 
+  /** The system's path of the directory. */
+  get path(): string {
+    return this.#directory.path;
+  }
+
   /** As `TreeWriter.keepVersion`. */
   async keep(path: BytePath, versionName: string): Promise<boolean> {
     const version = this.#directory.locate(versionName);
@@ -129,7 +134,7 @@ export class KeptVersions {
 
   async #copy(source: number, version: string): Promise<void> {
     const before = regularFacts(source);
-    const temporary = join(this.#directory.path, temporaryName());
+    const temporary = join(this.path, temporaryName());
     const target = fs.openSync(temporary, createFlags, 0o600);
     try {
       await copyContent(this.#ports.clock, source, target);

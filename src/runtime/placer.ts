@@ -188,12 +188,9 @@ export class Placer {
 /** Renames a file to its place, in which there is nothing or a regular file. */
 function moveTo(source: SystemPath, inode: number, target: SystemPath, path: BytePath): FileFacts {
   const present = fs.lstatSync(target, { throwIfNoEntry: false });
-  if (present !== undefined && !present.isFile()) {
-    const what = present.isSymbolicLink()
-      ? 'a symbolic link'
-      : present.isDirectory()
-      ? 'a directory'
-      : 'a special file';
+  if (present?.isDirectory() === true) throw new Error('a directory is in its place');
+  if (present?.isFile() === false) {
+    const what = present.isSymbolicLink() ? 'a symbolic link' : 'a special file';
     throw new BlockedPathError(`${what} is in its place`);
   }
   fs.renameSync(source, target);

@@ -7,7 +7,14 @@
 import * as fs from 'node:fs';
 import type { ClusterError } from '../base/errors.ts';
 import type { Clock, FileAttributes, Hasher, SmallFile, StagedFile } from '../ports.ts';
-import { createFlags, readFlags, readPieces, writeAtOnce, writeFully } from './descriptors.ts';
+import {
+  createFlags,
+  directoryFlags,
+  readFlags,
+  readPieces,
+  writeAtOnce,
+  writeFully,
+} from './descriptors.ts';
 import { makeDurable } from './durability.ts';
 import { fileError, systemCode } from './file-errors.ts';
 import type { Ownership } from './ownership.ts';
@@ -28,6 +35,11 @@ export class Staging {
     this.#directory = new PrivateDirectory(path, clock);
     this.#clock = clock;
     this.#ownership = ownership;
+  }
+
+  /** The system's path of the directory. */
+  get path(): string {
+    return this.#directory.path;
   }
 
   /** The system's path of a staged file. */
@@ -92,14 +104,17 @@ export class Staging {
     }
   }
 
-  /** Makes the contents of staged files durable. */
+  /** Makes the contents of staged files durable, and the names that they have here. */
   async flush(names: readonly string[]): Promise<void> {
     try {
-      const open = (name: string) => fs.openSync(this.locate(name), readFlags);
-      const items = names.map((name) => ({ device: 0, open: () => open(name) }));
-      await makeDurable(this.#clock, items);
+      const contents = names.map((name) => ({
+        device: 0,
+        open: () => fs.openSync(this.locate(name), readFlags),
+      }));
+      const own = { device: 0, open: () => fs.openSync(this.path, directoryFlags) };
+      await makeDurable(this.#clock, [...contents, own]);
     } catch (error) {
-      throw fileError('flush', this.#directory.path, error, 'writer');
+      throw fileError('flush', this.path, error, 'writer');
     }
   }
 
@@ -110,10 +125,10 @@ export class Staging {
   /** Free bytes in the file system, for whoever muster runs as. */
   async freeBytes(): Promise<number> {
     try {
-      const { bavail, bsize } = await fs.promises.statfs(this.#directory.path);
+      const { bavail, bsize } = await fs.promises.statfs(this.path);
       return bavail * bsize;
     } catch (error) {
-      throw fileError('look at', this.#directory.path, error, 'writer');
+      throw fileError('look at', this.path, error, 'writer');
     }
   }
 }

@@ -11,7 +11,13 @@ import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromBytes, fromText } from '../base/bytes.ts';
 import type { Clock, Watcher } from '../ports.ts';
 import { BlockedPathError, failureReason, saysAbsent, systemCode } from './file-errors.ts';
-import { itself, parentOf, replacementBytes, RootedDirectory, systemPath } from './rooted-directory.ts';
+import {
+  itself,
+  parentOf,
+  replacementBytes,
+  RootedDirectory,
+  systemPath,
+} from './rooted-directory.ts';
 
 /** What watching works with. */
 export interface WatcherOptions {
@@ -91,18 +97,14 @@ class TreeWatch {
     this.#watches.delete(directory);
     if (inode === undefined) return true;
     const path = systemPath(`${fromText(this.#options.root)}/${directory}`);
+    const options = { recursive: isRecursive, encoding: 'buffer', persistent: false } as const;
     try {
-      const watch = fs.watch(path, {
-        recursive: isRecursive,
-        encoding: 'buffer',
-        persistent: false,
-      });
-      this.#watches.set(directory, { inode, watch });
-      watch.on('error', (error) => this.#fail(directory, error));
-      watch.on('change', (_kind, name) => {
+      const watch = fs.watch(path, options, (_kind, name) => {
         if (isRecursive) this.#hint(directory, readName(name));
         else this.#lookAbove(directory, readName(name));
       });
+      watch.on('error', (error) => this.#fail(directory, error));
+      this.#watches.set(directory, { inode, watch });
     } catch (error) {
       this.#fail(directory, error);
     }
@@ -163,9 +165,9 @@ class TreeWatch {
 // ---
 
 /** The name in a notification as bytes; undefined where it is missing or not exact. */
-function readName(name: string | Buffer | null | undefined): ByteString | undefined {
+function readName(name: Buffer | null | undefined): ByteString | undefined {
   if (name === null || name === undefined || name.length === 0) return undefined;
-  const bytes = typeof name === 'string' ? fromText(name) : fromBytes(name);
+  const bytes = fromBytes(name);
   return bytes.includes(replacementBytes) ? undefined : bytes;
 }
 

@@ -115,8 +115,11 @@ class TaskLoop {
 
   runNow(): Promise<RoundOutcome> {
     if (this.#isStopped) return Promise.resolve(this.#stopped());
-    this.#wanted ??= deferred();
-    this.#pause?.abort();
+    // The watcher may ask thousands of times before the round begins: only the first does anything.
+    if (this.#wanted === undefined) {
+      this.#wanted = deferred();
+      this.#pause?.abort();
+    }
     return this.#wanted.promise;
   }
 

@@ -149,11 +149,15 @@ test('GenerationHistory.record() starts anew after a gap', () => {
   const two = publish(history, one, { rules: [change('a', '1')] });
   const five = generation(5, { rules: two.manifests.get('rules')!.with([change('b', '1')]) });
   const six = publish(history, five, { rules: [change('c', '1')] });
-  assert.equal(history.delta(rootsOf(two, 'rules')), undefined);
+  for (const lost of [one, two]) assert.equal(history.delta(rootsOf(lost, 'rules')), undefined);
   assert.equal(history.delta(rootsOf(five, 'rules'))?.fromNumber, 5);
   history.record(undefined, generation(9, { rules: empty }), new Map());
   assert.equal(history.delta(rootsOf(six, 'rules')), undefined);
   assert.equal(history.delta(rootsOf(one, 'rules'))?.fromNumber, 9);
+  const small = new GenerationHistory({ changesMax: 2 });
+  publish(small, one, { rules: [change('a', '1'), change('b', '1')] });
+  publish(small, five, { rules: [change('c', '1')] });
+  assert.equal(small.delta(rootsOf(five, 'rules'))?.fromNumber, 5, 'with room for all it may keep');
 });
 
 test('GenerationHistory.delta() leads from any retained generation to the latest', () => {

@@ -60,7 +60,7 @@ test('SeededRandom.fork() does not depend on what was drawn before', () => {
 
 test('SeededRandom draws uniformly and stays within its bounds', () => {
   const random = new SeededRandom(9);
-  const counts = new Array<number>(10).fill(0);
+  const counts = Array.from({ length: 10 }, () => 0);
   for (let i = 0; i < 10_000; i++) counts[random.integer(0, 9)]!++;
   for (const count of counts) assert.ok(count > 850 && count < 1150, `${count} of 10000`);
   for (let i = 0; i < 1000; i++) {

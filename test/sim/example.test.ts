@@ -4,14 +4,17 @@
  */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Stream } from '../../src/ports.ts';
 import { SimNetwork } from './network.ts';
 import { type Program, SimNode } from './node.ts';
 import { World } from './world.ts';
 
+async function echo(stream: Stream): Promise<void> {
+  for await (const bytes of stream.readable) await stream.write(bytes);
+}
+
 const server: Program = async ({ network, clock }, signal) => {
-  const listener = await network.listen('server:7', async (stream) => {
-    for await (const bytes of stream.readable) await stream.write(bytes);
-  });
+  const listener = await network.listen('server:7', (stream) => void echo(stream));
   await clock.sleep(Infinity, signal).catch(() => listener.close());
 };
 

@@ -16,21 +16,27 @@ export const simHashing: Hashing = await createHashing();
 const MAGIC = 0xc5;
 const STORED = 0;
 const RUNS = 1;
-const HEADER_BYTES = 3;
+const HEADER_BYTES = 10;
 const RUN_BYTES_MAX = 255;
 
-/** The Compression port: magic byte, checksum, form; then the bytes, or (count, byte) pairs. */
+/**
+ * The Compression port: magic byte, form, u32 length and u32 checksum of the content; then the
+ * bytes, or (count, byte) pairs.
+ */
 export const simCompression: Compression = {
   compress: (bytes) => {
     const packed = new Uint8Array(HEADER_BYTES + bytes.length);
-    packed.set([MAGIC, checksum(bytes), RUNS]);
+    packed.set([MAGIC, RUNS]);
+    const header = new DataView(packed.buffer);
+    header.setUint32(2, bytes.length);
+    header.setUint32(6, checksum(bytes));
     let to = HEADER_BYTES;
     for (let at = 0; at < bytes.length;) {
       const byte = bytes[at]!;
       let count = 1;
       while (count < RUN_BYTES_MAX && bytes[at + count] === byte) count++;
       if (to + 2 > packed.length) {
-        packed[2] = STORED;
+        packed[1] = STORED;
         packed.set(bytes, HEADER_BYTES);
         return packed;
       }
@@ -43,10 +49,13 @@ export const simCompression: Compression = {
 
   decompress: (bytes, bytesMax) => {
     if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) throw damaged('it is damaged');
+    const header = new DataView(bytes.buffer, bytes.byteOffset);
+    const size = header.getUint32(2);
+    if (size > bytesMax) throw damaged(`it is longer than ${bytesMax} bytes`);
     const body = bytes.subarray(HEADER_BYTES);
-    const content = bytes[2] === RUNS ? unpack(body, bytesMax) : body.slice();
-    if (content.length > bytesMax) throw damaged(`it is longer than ${bytesMax} bytes`);
-    if (checksum(content) !== bytes[1]) throw damaged('its checksum is wrong');
+    const content = bytes[1] === RUNS ? unpack(body, size) : body.slice();
+    if (content.length !== size) throw damaged(`it has not ${size} bytes`);
+    if (checksum(content) !== header.getUint32(6)) throw damaged('its checksum is wrong');
     return content;
   },
 };
@@ -54,23 +63,21 @@ export const simCompression: Compression = {
 // ---
 
 function checksum(bytes: Uint8Array): number {
-  let sum = 7;
-  for (const byte of bytes) sum = (sum * 31 + byte) & 0xff;
-  return sum;
+  let sum = 0x811c9dc5;
+  for (const byte of bytes) sum = Math.imul(sum ^ byte, 0x01000193);
+  return sum >>> 0;
 }
 
-function unpack(pairs: Uint8Array, bytesMax: number): Uint8Array {
-  let size = 0;
-  for (let at = 0; at < pairs.length; at += 2) size += pairs[at]!;
-  if (pairs.length % 2 !== 0) throw damaged('it is damaged');
-  if (size > bytesMax) throw damaged(`it is longer than ${bytesMax} bytes`);
+function unpack(pairs: Uint8Array, size: number): Uint8Array {
   const content = new Uint8Array(size);
   let to = 0;
-  for (let at = 0; at < pairs.length; at += 2) {
-    content.fill(pairs[at + 1]!, to, to + pairs[at]!);
-    to += pairs[at]!;
+  for (let at = 0; at + 1 < pairs.length; at += 2) {
+    const end = to + pairs[at]!;
+    if (end > size) throw damaged(`it is longer than ${size} bytes`);
+    content.fill(pairs[at + 1]!, to, end);
+    to = end;
   }
-  return content;
+  return content.subarray(0, to);
 }
 
 function damaged(why: string): ClusterError {

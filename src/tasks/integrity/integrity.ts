@@ -8,6 +8,7 @@
  * again; a set that the guard stops is left as it is until it is approved. A cut connection ends
  * the round; what was fetched stays.
  */
+import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Applier, ApplyFailure } from '../../files/apply.ts';
 import { type GuardConfig, judge } from '../../files/guard.ts';
@@ -120,6 +121,7 @@ export class Integrity implements Task {
   readonly #ports: IntegrityPorts;
   readonly #options: IntegrityOptions;
   readonly #problems = new ProblemLog();
+  readonly #rounds = new Mutex();
   #lastResult: RoundResult | undefined;
 
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
@@ -142,9 +144,14 @@ export class Integrity implements Task {
     return reportOf(result);
   }
 
-  /** One round, with its whole result. */
-  async synchronise(request: RoundRequest): Promise<RoundResult> {
+  /** One round, with its whole result. Rounds asked for at the same time follow one another. */
+  synchronise(request: RoundRequest): Promise<RoundResult> {
+    return this.#rounds.run(() => this.#synchronise(request));
+  }
+
+  async #synchronise(request: RoundRequest): Promise<RoundResult> {
     const { signal, log, onProgress } = request;
+    throwIfAborted(signal);
     const { tree, sets } = this.#ports;
     const session = this.#ports.session();
     if (session === undefined) {

@@ -1,0 +1,75 @@
+/**
+ * `muster check` and `muster diff`: what differs, and nothing changed.
+ */
+import type { CheckDocument } from '../../node/documents.ts';
+import { countOf } from '../amounts.ts';
+import { askNode, type Context, type Handler, nextCommand } from '../context.ts';
+import { outcomeExitCode } from '../exit-codes.ts';
+import { briefOf, differenceLines, haltLines, problemLines } from '../findings.ts';
+import type { Report } from '../output.ts';
+import { ProgressLine } from '../progress.ts';
+import { type Line, styled } from '../styled-text.ts';
+
+export const check: Handler = async (context) => {
+  const document = await ask(context, context.invocation.has('offline'));
+  const { lines, ...report } = findings(context, document, 'check');
+  return { ...report, lines: [summary(document), ...lines] };
+};
+
+/** Like `check`, but the listing is all there is: it can be read by programs. */
+export const diff: Handler = async (context) => {
+  const document = await ask(context, false);
+  const report = findings(context, document, 'diff');
+  return { ...report, notes: [summary(document), ...report.notes ?? []] };
+};
+
+// ---------------------------------------------------------------------------------------------
+
+async function ask(context: Context, offline: boolean): Promise<CheckDocument> {
+  const { host, output, signal } = context;
+  const progress = new ProgressLine(output, host.clock);
+  try {
+    return await askNode(context, (operations) =>
+      operations.check({ offline }, { signal, onProgress: progress.onProgress }));
+  } finally {
+    progress.end();
+  }
+}
+
+function findings(context: Context, document: CheckDocument, command: string): Report {
+  const { invocation, output } = context;
+  const { differences, problems, halted } = document;
+  return {
+    document,
+    lines: differenceLines(differences, output.isTerminal),
+    notes: [
+      ...problemLines(problems, output.isTerminal),
+      ...haltLines(halted, (words) => nextCommand(invocation, words)),
+    ],
+    exitCode: outcomeExitCode({
+      isHalted: halted.length > 0,
+      hasProblems: problems.length > 0,
+      isDifferent: !document.in_sync,
+    }),
+    brief: briefOf(command, {
+      halted,
+      problems,
+      otherwise: `${countOf(differences.length, 'difference')} from ${comparedWith(document)}`,
+    }),
+  };
+}
+
+function summary(document: CheckDocument): Line {
+  const files = countOf(document.files, 'file');
+  return document.in_sync
+    ? [styled('green', 'In sync'), ` with ${comparedWith(document)}: ${files} checked`]
+    : [
+      styled('yellow', 'Differs'),
+      ` from ${comparedWith(document)}: ` +
+      `${countOf(document.differences.length, 'difference')}, ${files} checked`,
+    ];
+}
+
+function comparedWith({ compared_with: other, generation }: CheckDocument): string {
+  return other === 'master' ? `the master at generation ${generation}` : `the ${other}, ${generation}`;
+}

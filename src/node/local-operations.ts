@@ -1,0 +1,54 @@
+/** The operations of a node that is open in this process: daemon and one-shot commands alike. */
+import { ClusterError } from '../base/errors.ts';
+import type { MasterNode } from './master.ts';
+import type { OperationName, Operations } from './operations.ts';
+import type { WorkerNode } from './worker.ts';
+
+/** What can be asked of a master. */
+export function masterOperations(node: MasterNode): Operations {
+  return {
+    status: () => Promise.resolve(node.status()),
+    sync: () => refuse('sync', 'worker'),
+    check: (_, { signal }) => node.check(signal),
+    approve: ({ set }) => Promise.resolve(node.approve(set)),
+    versions: () => refuse('versions', 'worker'),
+    rollback: () => refuse('rollback', 'worker'),
+    token: ({ addresses, ...options }) => Promise.resolve(node.issueToken(addresses, options)),
+    nodes: () => Promise.resolve(node.nodes()),
+    revoke: (request) => Promise.resolve().then(() => node.revoke(request.node)),
+  };
+}
+
+/**
+ * What can be asked of a worker.
+ * @param withSession makes sure that there is a session with the master while the work runs
+ */
+export function workerOperations(
+  node: WorkerNode,
+  withSession: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>,
+): Operations {
+  return {
+    status: () => Promise.resolve(node.status()),
+    sync: ({ dryRun }, { signal, onProgress }) =>
+      withSession(signal, () => node.sync({ dryRun }, signal, onProgress)),
+    check: ({ offline }, { signal }) =>
+      offline
+        ? node.check({ offline }, signal)
+        : withSession(signal, () => node.check({ offline }, signal)),
+    approve: ({ set }) => Promise.resolve(node.approve(set)),
+    versions: ({ path }) => Promise.resolve(node.versions(path)),
+    rollback: (request) => node.rollback(request),
+    token: () => refuse('token', 'master'),
+    nodes: () => refuse('nodes', 'master'),
+    revoke: () => refuse('nodes revoke', 'master'),
+  };
+}
+
+function refuse(operation: OperationName | 'nodes revoke', role: string): Promise<never> {
+  const here = role === 'master' ? 'worker' : 'master';
+  return Promise.reject(
+    new ClusterError('refused', `"muster ${operation}" is for a ${role}, this node is a ${here}`, {
+      remedy: `Run it on a ${role}`,
+    }),
+  );
+}

@@ -1,0 +1,116 @@
+/**
+ * A simulated machine with a managed tree, for tests that play the program on it themselves.
+ */
+import { type BytePath, fromText } from '../../src/base/bytes.ts';
+import { Applier, applyMigrations, type ApplyOptions } from '../../src/files/apply.ts';
+import type { Entry } from '../../src/files/entry.ts';
+import { type FileSet, SetTable } from '../../src/files/file-set.ts';
+import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
+import { Scanner, type ScannerOptions, type ScanScope } from '../../src/files/scan.ts';
+import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
+import type { Ports } from '../../src/ports.ts';
+import type { DiskOptions } from '../sim/disk.ts';
+import { simHashing } from '../sim/hashing.ts';
+import { SimNetwork } from '../sim/network.ts';
+import { SimNode } from '../sim/node.ts';
+import { World } from '../sim/world.ts';
+import { fileSet } from './material.ts';
+
+/** How the machine is. */
+export interface TreeWorldOptions {
+  readonly seed?: number;
+  /** @default one set of everything below etc/rules */
+  readonly sets?: readonly FileSet[];
+  readonly disk?: DiskOptions;
+}
+
+/** Never aborted. */
+export const never = new AbortController().signal;
+
+/** Looks everywhere. */
+export const everywhere: ScanScope = { kind: 'full' };
+
+/** A machine with a tree. */
+export class TreeWorld {
+  readonly world: World;
+  readonly node: SimNode;
+  readonly sets: SetTable;
+  #hasTables = false;
+
+  constructor(options: TreeWorldOptions = {}) {
+    this.world = new World({ seed: options.seed ?? 1 });
+    const disk = options.disk ?? {};
+    this.node = new SimNode(this.world, new SimNetwork(this.world), { name: 'node', disk });
+    this.sets = new SetTable(options.sets ?? [fileSet()], simHashing, 'md5');
+  }
+
+  /** Ports of the present incarnation, with all tables made. */
+  get ports(): Ports {
+    const ports = this.node.ports();
+    if (!this.#hasTables) {
+      for (const sql of [...indexMigrations, ...applyMigrations, ...versionMigrations]) {
+        ports.database.exec(sql);
+      }
+    }
+    this.#hasTables = true;
+    return ports;
+  }
+
+  /** Runs the world until a promise settles. */
+  run<T>(promise: Promise<T>): Promise<T> {
+    return this.world.settle(promise);
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): Promise<void> {
+    return this.world.run({ forMs: ms });
+  }
+
+  indexStore(): IndexStore {
+    return new IndexStore(this.ports, { algorithm: 'md5' });
+  }
+
+  /** A scanner of this incarnation, with what the store remembers. */
+  async scanner(options: Partial<ScannerOptions> = {}): Promise<Scanner> {
+    const { files, clock, hashing, log } = this.ports;
+    const scanner = new Scanner(
+      { tree: files, clock, hashing, log },
+      this.sets,
+      { algorithm: 'md5', racyWindowMs: 100, rehashEveryMs: 86_400_000, ...options },
+      this.indexStore(),
+    );
+    await this.run(scanner.load());
+    return scanner;
+  }
+
+  versions(keepCount = 3): VersionStore {
+    return new VersionStore(this.ports, { keepCount });
+  }
+
+  /** An applier of this incarnation; nothing has been recovered yet. */
+  applier(options: Partial<ApplyOptions> = {}, versions = this.versions()): Applier {
+    return new Applier(this.ports, this.sets, versions, {
+      algorithm: 'md5',
+      preserveMtime: true,
+      flush: true,
+      spaceReserveBytes: 0,
+      ...options,
+    });
+  }
+}
+
+/** An entry for a content, with its real hash. */
+export function entryOf(path: BytePath, content: string, mtimeMs = 1_600_000_000_000): Entry {
+  const bytes = new TextEncoder().encode(content);
+  return { path, size: bytes.length, mtimeMs, hash: simHashing.digest('md5', bytes) };
+}
+
+/** The bytes of a text. */
+export function bytesOf(content: string): Uint8Array {
+  return new TextEncoder().encode(content);
+}
+
+/** Paths as byte strings. */
+export function paths(...texts: string[]): BytePath[] {
+  return texts.map(fromText);
+}

@@ -1,0 +1,225 @@
+/**
+ * For every message of the table: payloads that pass, and payloads that its reader must refuse.
+ * A new message does not compile until it has samples.
+ */
+import type { PayloadOf, ReplyOf } from '../../src/wire/messages.ts';
+import type { MessageName, RequestName } from '../../src/wire/messages.ts';
+
+/** Samples of what one reader reads. */
+export interface Samples<T> {
+  readonly valid: readonly T[];
+  /** Each with what the error names. */
+  readonly refused: readonly (readonly [where: string, value: unknown])[];
+}
+
+const digest = '\x00\x01\x02\x03\x7f\x80\x81\xfe\xff0123456';
+const hello: PayloadOf<'session.hello'> = {
+  protocols: [1],
+  features: ['zstd', 'resume'],
+  version: '1.2.3',
+  node: 'worker-1',
+  cluster: 'prod',
+  epoch: '5f0c',
+  nowMs: 1_704_067_200_000.5,
+  algorithm: 'md5',
+};
+const { cluster: _cluster, algorithm: _algorithm, protocols: _protocols, ...helloBack } = hello;
+const helloReply: ReplyOf<'session.hello'> = { ...helloBack, protocol: 1 };
+const joining: PayloadOf<'join.redeem'> = {
+  tokenId: 'k7',
+  secret: 's'.repeat(43),
+  node: 'worker-1',
+  certificateRequest: '-----BEGIN CERTIFICATE REQUEST-----\n',
+};
+const set: ReplyOf<'join.redeem'>['sets'][number] = {
+  name: 'rules',
+  path: 'etc/rules',
+  include: ['*.xml'],
+  exclude: [],
+  recursive: true,
+  excludeDefaults: false,
+};
+const joined: ReplyOf<'join.redeem'> = {
+  cluster: 'prod',
+  master: 'master-1',
+  certificate: '-----BEGIN CERTIFICATE-----\n',
+  authority: '-----BEGIN CERTIFICATE-----\n',
+  algorithm: 'md5',
+  sets: [set],
+};
+const answer: ReplyOf<'integrity.check'>['sets'][number] = {
+  name: 'rules',
+  state: 'differs',
+  digest,
+  entriesCount: 12,
+  isApproved: false,
+};
+const report: PayloadOf<'node.report'> = {
+  generation: 42,
+  isInSync: false,
+  halted: [{ set: 'rules', reason: 'Set "rules" is empty: 12 of 12 files would be deleted' }],
+  filesCount: 1234,
+  roundMs: 12.25,
+};
+const nothing = { valid: [{}], refused: [['', []], ['', null], ['', 'text'], ['', 7]] } as const;
+
+/** Samples of requests and events. */
+export const payloadSamples: { readonly [N in MessageName]: Samples<PayloadOf<N>> } = {
+  'session.hello': {
+    valid: [hello, { ...hello, protocols: [], features: [], node: '漢字' }],
+    refused: [
+      ['protocols', { ...hello, protocols: undefined }],
+      ['protocols', { ...hello, protocols: Array.from({ length: 17 }, () => 1) }],
+      ['protocols[0]', { ...hello, protocols: [0] }],
+      ['protocols[1]', { ...hello, protocols: [1, 1.5] }],
+      ['features', { ...hello, features: Array.from({ length: 65 }, () => 'x') }],
+      ['features[0]', { ...hello, features: ['x'.repeat(65)] }],
+      ['version', { ...hello, version: 1 }],
+      ['node', { ...hello, node: 'n'.repeat(65) }],
+      ['cluster', { ...hello, cluster: null }],
+      ['epoch', { ...hello, epoch: ['x'] }],
+      ['nowMs', { ...hello, nowMs: NaN }],
+      ['nowMs', { ...hello, nowMs: '0' }],
+      ['algorithm', { ...hello, algorithm: 'a'.repeat(17) }],
+      ['session.hello', [hello]],
+    ],
+  },
+  'session.ping': nothing,
+  'join.authority': nothing,
+  'join.redeem': {
+    valid: [joining],
+    refused: [
+      ['tokenId', { ...joining, tokenId: 'k'.repeat(65) }],
+      ['secret', { ...joining, secret: 's'.repeat(257) }],
+      ['node', { ...joining, node: undefined }],
+      ['certificateRequest', { ...joining, certificateRequest: new Uint8Array(3) }],
+    ],
+  },
+  'certificate.renew': {
+    valid: [{ certificateRequest: 'PEM' }],
+    refused: [['certificateRequest', {}], [
+      'certificateRequest',
+      { certificateRequest: 'x'.repeat(4097) },
+    ]],
+  },
+  'integrity.check': {
+    valid: [
+      { generation: 0, sets: [] },
+      { generation: 42, sets: [{ name: 'rules', rules: digest, digest }] },
+    ],
+    refused: [
+      ['generation', { generation: -1, sets: [] }],
+      ['generation', { generation: 2 ** 53, sets: [] }],
+      ['sets', { generation: 1, sets: {} }],
+      ['sets', { generation: 1, sets: Array.from({ length: 257 }, () => ({})) }],
+      ['sets[0].rules', { generation: 1, sets: [{ name: 'a', rules: digest.slice(1), digest }] }],
+      ['sets[0].digest', {
+        generation: 1,
+        sets: [{ name: 'a', rules: digest, digest: '漢'.repeat(16) }],
+      }],
+    ],
+  },
+  'integrity.digests': {
+    valid: [
+      { generation: 42, set: 'rules', branches: [] },
+      { generation: 42, set: 'rules', branches: Array.from({ length: 64 }, (_, i) => i) },
+    ],
+    refused: [
+      ['branches[0]', { generation: 1, set: 'rules', branches: [64] }],
+      ['branches[0]', { generation: 1, set: 'rules', branches: [-1] }],
+      ['branches', { generation: 1, set: 'rules', branches: Array.from({ length: 65 }, () => 1) }],
+      ['set', { generation: 1, set: 's'.repeat(65), branches: [] }],
+    ],
+  },
+  'integrity.rows': {
+    valid: [{ generation: 42, set: 'rules', leaves: new Uint8Array(512).fill(255) }],
+    refused: [
+      ['leaves', { generation: 1, set: 'rules', leaves: new Uint8Array(513) }],
+      ['leaves', { generation: 1, set: 'rules', leaves: 'text' }],
+      ['leaves', { generation: 1, set: 'rules', leaves: [1, 2] }],
+    ],
+  },
+  'content.fetch': {
+    valid: [{ sets: ['rules', 'lists'], items: new Uint8Array(240 * 1024) }],
+    refused: [
+      ['items', { sets: [], items: new Uint8Array(240 * 1024 + 1) }],
+      ['sets', { sets: Array.from({ length: 257 }, () => 'x'), items: new Uint8Array(0) }],
+      ['sets[0]', { sets: [1], items: new Uint8Array(0) }],
+    ],
+  },
+  'integrity.published': {
+    valid: [{ generation: 42 }, { generation: Number.MAX_SAFE_INTEGER }],
+    refused: [['generation', { generation: 1.5 }], ['generation', {}], [
+      'generation',
+      { generation: Infinity },
+    ]],
+  },
+  'node.report': {
+    valid: [report, { ...report, halted: [], roundMs: undefined }],
+    refused: [
+      ['isInSync', { ...report, isInSync: 1 }],
+      ['isInSync', { ...report, isInSync: undefined }],
+      ['halted[0].reason', { ...report, halted: [{ set: 'a', reason: 'x'.repeat(1025) }] }],
+      ['filesCount', { ...report, filesCount: 1.5 }],
+      ['roundMs', { ...report, roundMs: 'fast' }],
+    ],
+  },
+};
+
+/** Samples of replies. */
+export const replySamples: { readonly [N in RequestName]: Samples<ReplyOf<N>> } = {
+  'session.hello': {
+    valid: [helloReply],
+    refused: [
+      ['protocol', { ...helloReply, protocol: 0 }],
+      ['protocol', { ...helloReply, protocol: 65536 }],
+      ['features', { ...helloReply, features: 'zstd' }],
+    ],
+  },
+  'session.ping': nothing,
+  'join.authority': {
+    valid: [{ authority: 'PEM' }],
+    refused: [['authority', { authority: 'x'.repeat(16385) }]],
+  },
+  'join.redeem': {
+    valid: [joined, { ...joined, sets: [] }],
+    refused: [
+      ['certificate', { ...joined, certificate: undefined }],
+      ['sets[0].path', { ...joined, sets: [{ ...set, path: 'p'.repeat(4097) }] }],
+      ['sets[0].include', { ...joined, sets: [{ ...set, include: '*.xml' }] }],
+      ['sets[0].recursive', { ...joined, sets: [{ ...set, recursive: 'yes' }] }],
+    ],
+  },
+  'certificate.renew': {
+    valid: [{ certificate: 'PEM' }],
+    refused: [['certificate', { certificate: 1 }]],
+  },
+  'integrity.check': {
+    valid: [
+      { generation: 42, state: 'same', sets: [] },
+      { generation: 42, state: 'differs', sets: [answer] },
+      {
+        generation: 42,
+        state: 'delta',
+        sets: [{ ...answer, state: 'unknown', digest: undefined, isApproved: true }],
+      },
+    ],
+    refused: [
+      ['state', { generation: 42, state: 'new', sets: [] }],
+      ['state', { generation: 42, state: ['same'], sets: [] }],
+      ['sets[0].digest', { generation: 42, state: 'same', sets: [{ ...answer, digest: 'short' }] }],
+      ['sets[0].isApproved', {
+        generation: 42,
+        state: 'same',
+        sets: [{ ...answer, isApproved: null }],
+      }],
+    ],
+  },
+  'integrity.digests': {
+    valid: [{ digests: new Uint8Array(64 * 64 * 16) }, { digests: new Uint8Array(0) }],
+    refused: [['digests', { digests: new Uint8Array(64 * 64 * 16 + 1) }]],
+  },
+  'integrity.rows': nothing,
+  'content.fetch': nothing,
+  'node.report': nothing,
+};
