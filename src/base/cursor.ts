@@ -4,7 +4,7 @@
  * The reader trusts nothing: every read is checked against the end of the bytes and throws
  * `ProtocolError('malformed')`, so that rows from a peer can be read without further guards.
  */
-import type { ByteString } from './bytes.ts';
+import { type ByteString, fromBytes } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
 const TWO_32 = 2 ** 32;
@@ -141,10 +141,7 @@ export class ByteReader {
 
   text(length: number): ByteString {
     const start = this.#take(length);
-    const bytes = this.#bytes;
-    let text = '';
-    for (let i = start; i < start + length; i++) text += String.fromCharCode(bytes[i]!);
-    return text;
+    return fromBytes(this.#bytes, start, start + length);
   }
 
   /** A view of the next bytes; not a copy. */

@@ -18,7 +18,7 @@ export interface MigrationDatabase {
  * @throws ClusterError('incompatible') where the database is of a newer program
  */
 export function migrate(database: MigrationDatabase, migrations: readonly string[]): void {
-  const done = Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
+  const done = versionOf(database);
   if (done > migrations.length) {
     throw new ClusterError(
       'incompatible',
@@ -27,14 +27,29 @@ export function migrate(database: MigrationDatabase, migrations: readonly string
     );
   }
   for (let number = done; number < migrations.length; number++) {
-    database.exec('BEGIN IMMEDIATE');
-    try {
-      database.exec(migrations[number]!);
-      database.exec(`PRAGMA user_version = ${number + 1}`);
-      database.exec('COMMIT');
-    } catch (error) {
-      database.exec('ROLLBACK');
-      throw error;
-    }
+    runOne(database, number, migrations[number]!);
   }
+}
+
+function runOne(database: MigrationDatabase, number: number, migration: string): void {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    // Another process may have run it while this one waited for its turn.
+    if (versionOf(database) === number) {
+      database.exec(migration);
+      database.exec(`PRAGMA user_version = ${number + 1}`);
+    }
+    database.exec('COMMIT');
+  } catch (error) {
+    try {
+      database.exec('ROLLBACK');
+    } catch {
+      // SQLite has done it already, as it does on a full disk.
+    }
+    throw error;
+  }
+}
+
+function versionOf(database: MigrationDatabase): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version'] ?? 0);
 }

@@ -7,7 +7,15 @@
  */
 import { type CAC, cac } from 'cac';
 import { nearest } from '../config/nearest.ts';
-import { commandGroups, type CommandName, type CommandSpec, type OptionSpec } from './command-table.ts';
+import { commandGroups, type CommandName } from './command-table.ts';
+import {
+  checkChoice,
+  checkOptions,
+  checkWords,
+  type GivenOption,
+  seeHelp,
+} from './argument-checks.ts';
+import type { CommandSpec, OptionSpec } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
 
 /** What the command line asks for. */
@@ -127,12 +135,6 @@ function unguard(argument: string): string {
   return argument.endsWith(mark) ? argument.slice(0, -mark.length) : argument;
 }
 
-interface GivenOption {
-  /** With the dashes, as it was written. */
-  readonly flag: string;
-  readonly hasValue: boolean;
-}
-
 /** All that begins with a dash is an option: a value that does so has to follow a "=". */
 function givenOptions(argv: readonly string[]): GivenOption[] {
   const end = argv.indexOf('--');
@@ -216,47 +218,6 @@ function incomplete(word: string, group: Group): UsageError {
   return new UsageError(`"muster ${word}" needs to be told what: ${shown}`, seeHelp(word));
 }
 
-function checkOptions(
-  name: CommandName,
-  spec: CommandSpec,
-  given: readonly GivenOption[],
-): void {
-  const known = new Map(spec.options.map((option) => [`--${option.name}`, option]));
-  const seen = new Set<string>();
-  for (const { flag, hasValue } of given) {
-    const option = known.get(flag);
-    if (option === undefined) {
-      const found = nearest(flag, known.keys());
-      throw new UsageError(
-        `Unknown option "${flag}" of "muster ${name}"` +
-          (found === undefined ? '' : `, did you mean "${found}"?`),
-        seeHelp(name),
-      );
-    }
-    if (hasValue && option.value === undefined) {
-      throw new UsageError(`Option "${flag}" takes no value`, seeHelp(name));
-    }
-    if (seen.has(flag) && option.value !== undefined && option.isRepeatable !== true) {
-      throw new UsageError(`Option "${flag}" is given twice`, seeHelp(name));
-    }
-    seen.add(flag);
-  }
-}
-
-function checkWords(name: CommandName, spec: CommandSpec, words: readonly string[]): void {
-  const missing = spec.arguments[words.length];
-  if (missing !== undefined && missing.isOptional !== true) {
-    throw new UsageError(`"muster ${name}" needs ${missing.name}`, seeHelp(name));
-  }
-  const surplus = words[spec.arguments.length];
-  if (surplus !== undefined) {
-    throw new UsageError(`"muster ${name}" does not take the argument "${surplus}"`, seeHelp(name));
-  }
-  for (const [index, argument] of spec.arguments.entries()) {
-    checkChoice(argument.name, words[index], argument.choices);
-  }
-}
-
 function readOptions(
   spec: CommandSpec,
   parsed: Readonly<Record<string, unknown>>,
@@ -288,24 +249,7 @@ function optionExample(option: OptionSpec): string {
   return `--${option.name} ${option.choices?.join('|') ?? option.value}`;
 }
 
-function checkChoice(
-  subject: string,
-  value: string | undefined,
-  choices: readonly string[] | undefined,
-): void {
-  if (value === undefined || choices === undefined || choices.includes(value)) return;
-  const found = nearest(value, choices);
-  throw new UsageError(
-    `${subject} cannot be "${value}"${found === undefined ? '' : `, did you mean "${found}"?`}`,
-    `It is one of ${choices.join(', ')}`,
-  );
-}
-
 /** The name under which cac keeps an option. */
 function camel(name: string): string {
   return name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
-}
-
-function seeHelp(topic: string): string {
-  return `See "muster ${topic} --help"`;
 }

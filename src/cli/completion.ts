@@ -4,13 +4,8 @@
  * All three work alike: the words before the cursor that are neither options nor values of options
  * are the command, and the table says what can follow.
  */
-import {
-  type ArgumentSpec,
-  commandGroups,
-  commandList,
-  type CommandSpec,
-  type OptionSpec,
-} from './command-table.ts';
+import type { ArgumentSpec, CommandSpec, OptionSpec } from './command-spec.ts';
+import { commandGroups, commandList } from './command-table.ts';
 
 /** A shell that we complete for. */
 export type Shell = 'bash' | 'zsh' | 'fish';
@@ -38,7 +33,7 @@ interface Place {
 function places(): Place[] {
   const list: Place[] = [{
     words: '',
-    next: [...commandGroups].map(([word, group]) => [word, firstSummary(group)]),
+    next: [...commandGroups].map(([word, group]) => [word, summaryOf(group)]),
     options: [help, version],
   }];
   for (const [word, group] of commandGroups) {
@@ -61,8 +56,10 @@ function placeOf(name: string, spec: CommandSpec): Place {
   return { words: name, next, options: [...spec.options, help] };
 }
 
-function firstSummary(group: readonly (readonly [string, CommandSpec])[]): string {
-  return group.map(([, { summary }]) => summary).join('; ');
+function summaryOf(group: readonly (readonly [string, CommandSpec])[]): string {
+  const [first, ...others] = group;
+  if (first !== undefined && others.length === 0) return first[1].summary;
+  return group.map(([name]) => name.split(' ')[1]).join(', ');
 }
 
 /** All options that take a value, each once. */
@@ -105,9 +102,7 @@ function bashScript(): string[] {
     '  done',
     '  COMPREPLY=()',
     '  case $previous in',
-    ...values.map((option) =>
-      `    --${option.name}) ${bashValues(option)}return ;;`
-    ),
+    ...values.map((option) => `    --${option.name}) ${bashValues(option)}return ;;`),
     '  esac',
     '  case $command in',
     ...cases,
@@ -187,7 +182,7 @@ function zshValues(option: OptionSpec): string {
 function fishScript(): string[] {
   const values = valueOptions();
   const lines = places().flatMap(({ words, next, options }) => {
-    const at = `complete -c muster -n ${quote(`__muster_at ${quote(words)}`)}`;
+    const at = `complete -c muster -n "__muster_at '${words}'"`;
     return [
       ...next.map(([word, doc]) => `${at} -f -a ${quote(word)} -d ${quote(doc)}`),
       ...options.map((option) =>

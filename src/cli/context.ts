@@ -89,7 +89,10 @@ export function countOption(invocation: Invocation, option: string): number | un
   if (text === undefined) return undefined;
   // Nine digits: beyond any use, and below all that could overflow.
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
-  throw new UsageError(`Option "--${option}" cannot be "${text}"`, 'It is a whole number from 1 on');
+  throw new UsageError(
+    `Option "--${option}" cannot be "${text}"`,
+    'It is a whole number from 1 on',
+  );
 }
 
 /** The name of a node or cluster, from an option or from elsewhere. */

@@ -1,14 +1,8 @@
 /**
  * The help texts, from the table of commands.
  */
-import {
-  commandList,
-  type CommandName,
-  commands,
-  type CommandSpec,
-  optionText,
-  synopsisOf,
-} from './command-table.ts';
+import { type CommandSpec, optionText, synopsisOf } from './command-spec.ts';
+import { commandList, type CommandName, commands } from './command-table.ts';
 import { exitCodeMeanings } from './exit-codes.ts';
 
 /** Columns of a help text: what fits everywhere. */

@@ -127,7 +127,9 @@ export class Output {
     ];
     const hasColor = this.#hasColor(this.#host.stdout);
     // Each line ends by clearing what is left of the one before: nothing flickers.
-    const text = shown.map((line) => `${renderLine(fitLine(line, this.columns), hasColor)}\x1b[K\n`);
+    const text = shown.map((line) =>
+      `${renderLine(fitLine(line, this.columns), hasColor)}\x1b[K\n`
+    );
     this.#host.stdout.write(`${isFirst ? '\x1b[2J' : ''}\x1b[H${text.join('')}\x1b[J`);
   }
 

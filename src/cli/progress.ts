@@ -48,7 +48,7 @@ const refreshMs = 100;
 export class ProgressLine {
   readonly #output: Output;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  readonly #isShown: boolean;
+  #isShown: boolean;
   #phase: SyncProgress['phase'] | undefined;
   #phaseStartMs = 0;
   #lastMs = -Infinity;
@@ -78,9 +78,10 @@ export class ProgressLine {
     this.#output.statusLine(renderProgress(progress, nowMs - this.#phaseStartMs, columns));
   };
 
-  /** Clears the line, so that something else can be written. */
+  /** Clears the line for good, so that something else can be written. */
   end(): void {
     if (this.#isDirty) this.#output.statusLine('');
+    this.#isShown = false;
     this.#isDirty = false;
   }
 }

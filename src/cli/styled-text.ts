@@ -90,15 +90,26 @@ export function textWidth(text: string): number {
 // ---------------------------------------------------------------------------------------------
 
 const combining = /^[\p{Mn}\p{Me}\p{Cf}]$/u;
-const wideScript =
-  /^[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}\p{Emoji_Presentation}]$/u;
+const emoji = /^\p{Emoji_Presentation}$/u;
+
+/** First and last of the code points that take two columns: CJK, Hangul and full-width forms. */
+const wideRanges = [
+  [0x1100, 0x115f],
+  [0x2e80, 0x303e],
+  [0x3041, 0xa4cf],
+  [0xac00, 0xd7a3],
+  [0xf900, 0xfaff],
+  [0xfe30, 0xfe6f],
+  [0xff01, 0xff60],
+  [0xffe0, 0xffe6],
+  [0x20000, 0x3fffd],
+] as const;
 
 function characterWidth(character: string): number {
   const code = character.codePointAt(0)!;
+  // No character before the combining ones is anything but one column wide.
   if (code < 0x300) return 1;
   if (combining.test(character)) return 0;
-  // CJK punctuation and the full-width forms belong to no script of their own.
-  const isWide = (code >= 0x3000 && code <= 0x303e) || (code >= 0xff01 && code <= 0xff60) ||
-    wideScript.test(character);
-  return isWide ? 2 : 1;
+  const isWide = wideRanges.some(([first, last]) => code >= first && code <= last);
+  return isWide || emoji.test(character) ? 2 : 1;
 }

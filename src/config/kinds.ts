@@ -6,8 +6,9 @@
  * effective configuration, the JSON Schema, the templates and the reference page.
  */
 import * as v from 'valibot';
-import { formatAddress, formatDuration, formatMode, formatSize } from './units.ts';
-import { parseAddress, parseDuration, parseMode, parseSize } from './units.ts';
+import { formatDuration, formatMode, formatSize } from './units.ts';
+import { formatAddress, parseAddress } from '../base/address.ts';
+import { parseDuration, parseMode, parseSize } from './units.ts';
 import { durationPattern, modePattern, sizePattern } from './units.ts';
 import { resolvePath } from './location.ts';
 import {

@@ -44,9 +44,9 @@ export interface Delta {
 /** What the history keeps at most. */
 export interface HistoryOptions {
   /**
-   * Changes in all retained generations together, and so in the largest delta. Merging, packing
-   * and reading so many holds the loop for some 10 ms each; a worker that is further behind
-   * narrows the difference down instead, which goes in small steps.
+   * Changes in all retained generations together, and so in the largest delta. Merging and packing
+   * so many holds the loop for some 10 ms each, reading them for some 40; a worker that is further
+   * behind narrows the difference down instead, which goes in small steps.
    * @default 20,000
    */
   readonly changesMax?: number;

@@ -5,8 +5,9 @@
  *
  * Long lists are written in many short transactions. The scan index may be torn by a crash: each of
  * its rows is true by itself, and a missing one only costs reading a file again. The published
- * table may not: while it is written in more than one transaction it is marked incomplete, and a
- * table found with that mark is dropped as a whole.
+ * table may not: while it is written in more than one transaction it is marked incomplete. A save
+ * that fails in the middle is taken back by the next one; a table found with the mark at start is
+ * dropped as a whole.
  */
 import { type BytePath, type ByteString, fromBytes, toBytes } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
@@ -66,14 +67,18 @@ export class IndexStore {
   readonly #algorithm: HashAlgorithm;
   /** Writers of the published table: one at a time, since each breathes between transactions. */
   readonly #publishing = new Mutex();
+  /** Takes back what a save has written that is not whole yet. */
+  #undo: EntryChange[] = [];
   readonly #saveRecord: Statement;
   readonly #deleteRecord: Statement;
   readonly #selectRecords: Statement;
   readonly #saveEntry: Statement;
   readonly #deleteEntry: Statement;
+  readonly #selectEntry: Statement;
   readonly #selectEntries: Statement;
   readonly #clearEntries: Statement;
   readonly #saveValue: Statement;
+  readonly #deleteValue: Statement;
   readonly #selectValue: Statement;
 
   constructor(
@@ -97,6 +102,9 @@ export class IndexStore {
       'REPLACE INTO published (path, size, mtime_ms, hash) VALUES (?, ?, ?, ?)',
     );
     this.#deleteEntry = database.prepare('DELETE FROM published WHERE path = ?');
+    this.#selectEntry = database.prepare(
+      'SELECT path, size, mtime_ms, hash FROM published WHERE path = ?',
+    );
     this.#selectEntries = database.prepare(
       `SELECT path, size, mtime_ms, hash FROM published
        WHERE path > ? ORDER BY path LIMIT ${transactionRowsMax}`,
@@ -106,6 +114,7 @@ export class IndexStore {
        WHERE path IN (SELECT path FROM published ORDER BY path LIMIT ${transactionRowsMax})`,
     );
     this.#saveValue = database.prepare('REPLACE INTO index_values (name, value) VALUES (?, ?)');
+    this.#deleteValue = database.prepare('DELETE FROM index_values WHERE name = ?');
     this.#selectValue = database.prepare('SELECT value FROM index_values WHERE name = ?');
   }
 
@@ -182,8 +191,9 @@ export class IndexStore {
   }
 
   /**
-   * Turns the stored table into the one of this generation. `values` are stored together with the
-   * end of it.
+   * Turns the stored table into the one of this generation. `changes` start from the table that was
+   * stored last, also after a call that failed. `values` are stored together with the end of it;
+   * while the table is not whole they are not there.
    */
   savePublished(
     generation: number,
@@ -191,8 +201,9 @@ export class IndexStore {
     values: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     return this.#publishing.run(async () => {
-      invariant(this.value(STATE) !== INCOMPLETE, 'the published table is whole before it changes');
-      await this.#savePublished(generation, changes, values);
+      const isWhole = this.value(STATE) !== INCOMPLETE;
+      invariant(isWhole || this.#undo.length > 0, 'the published table is whole when it is changed');
+      await this.#savePublished(generation, [...this.#undo, ...changes], values);
     });
   }
 
@@ -203,7 +214,7 @@ export class IndexStore {
     values: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     return this.#publishing.run(async () => {
-      await this.#clear();
+      await this.#clear(Object.keys(values));
       await this.#savePublished(generation, creations(entries), values);
     });
   }
@@ -233,39 +244,58 @@ export class IndexStore {
     let held: EntryChange[] = [];
     for (const slice of slices(changes, transactionRowsMax)) {
       if (held.length > 0) {
-        this.#saveSlice(held, { [STATE]: INCOMPLETE, [GENERATION]: String(generation) });
+        this.#saveFirst(generation, held, Object.keys(values));
         await this.#ports.clock.breathe();
       }
       held = slice;
     }
-    this.#saveSlice(held, {
-      ...values,
-      [STATE]: COMPLETE,
-      [GENERATION]: String(generation),
-      [ALGORITHM]: this.#algorithm,
+    inTransaction(this.#ports.database, () => {
+      this.#saveEntries(held);
+      for (const [name, value] of Object.entries(values)) this.setValue(name, value);
+      this.setValue(STATE, COMPLETE);
+      this.setValue(GENERATION, String(generation));
+      this.setValue(ALGORITHM, this.#algorithm);
     });
+    this.#undo = [];
   }
 
-  #saveSlice(changes: readonly EntryChange[], values: Readonly<Record<string, string>>): void {
-    inTransaction(this.#ports.database, () => {
-      for (const { path, entry } of changes) {
-        if (entry === undefined) this.#deleteEntry.run(path);
-        else this.#saveEntry.run(path, entry.size, entry.mtimeMs, toBytes(entry.hash));
-      }
-      for (const [name, value] of Object.entries(values)) this.setValue(name, value);
+  /** Saves changes that more will follow. */
+  #saveFirst(
+    generation: number,
+    changes: readonly EntryChange[],
+    valueNames: readonly string[],
+  ): void {
+    const before = changes.map(({ path }) => {
+      const row = this.#selectEntry.get(path);
+      return { path, entry: row === undefined ? undefined : readEntry(row) };
     });
+    inTransaction(this.#ports.database, () => {
+      this.#saveEntries(changes);
+      this.setValue(STATE, INCOMPLETE);
+      this.setValue(GENERATION, String(generation));
+      for (const name of valueNames) this.#deleteValue.run(name);
+    });
+    // Oldest state last: applied in this order, it is what remains.
+    this.#undo.unshift(...before);
+  }
+
+  #saveEntries(changes: readonly EntryChange[]): void {
+    for (const { path, entry } of changes) {
+      if (entry === undefined) this.#deleteEntry.run(path);
+      else this.#saveEntry.run(path, entry.size, entry.mtimeMs, toBytes(entry.hash));
+    }
   }
 
   /** Drops the table. Until that is done it is marked incomplete. */
-  async #clear(): Promise<void> {
-    this.setValue(STATE, INCOMPLETE);
+  async #clear(valueNames: readonly string[] = []): Promise<void> {
+    this.#undo = [];
+    inTransaction(this.#ports.database, () => {
+      this.setValue(STATE, INCOMPLETE);
+      for (const name of valueNames) this.#deleteValue.run(name);
+    });
     while (Number(this.#clearEntries.run().changes) > 0) await this.#ports.clock.breathe();
     // An empty table is a whole one, of no generation that anybody could ask for.
-    this.#deleteValue(STATE);
-  }
-
-  #deleteValue(name: string): void {
-    this.#ports.database.prepare('DELETE FROM index_values WHERE name = ?').run(name);
+    this.#deleteValue.run(STATE);
   }
 }
 

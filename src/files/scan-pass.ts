@@ -225,7 +225,7 @@ export class ScanPass {
       if (++lookedAtCount % mergeCount === 0) await clock.breathe();
       if (isAbsent(name)) note(joinPath(directory, name), undefined);
     }
-    for (const name of [...index.directoriesIn(directory)]) {
+    for (const name of index.directoriesIn(directory)) {
       if (isAbsent(name)) await this.#forgetTree(joinPath(directory, name));
     }
   }

@@ -2,9 +2,11 @@
  * What differs between two tables of the same set, found through their digest trees: the cost is
  * that of the differing leaves, not of the tables.
  */
-import type { Entry, EntryChange } from './entry.ts';
+import type { Clock } from '../ports.ts';
+import type { EntryChange } from './entry.ts';
 import { differingBranches, fanOut } from './digest-tree.ts';
 import type { Manifest } from './manifest.ts';
+import { changesFromLeaves } from './plan.ts';
 
 /** Numbers of the leaves in which two tables differ. */
 export function differingLeaves(before: Manifest, after: Manifest): number[] {
@@ -26,19 +28,19 @@ export function changesBetween(before: Manifest, after: Manifest): EntryChange[]
   );
 }
 
-/** The changes that turn the entries of one leaf into those of another. */
-export function changesFromLeaves(
-  before: readonly Entry[],
-  after: readonly Entry[],
-): EntryChange[] {
-  const old = new Map(before.map((entry) => [entry.path, entry]));
-  const changes: EntryChange[] = [];
-  for (const entry of after) {
-    const known = old.get(entry.path);
-    old.delete(entry.path);
-    if (known?.hash === entry.hash && known.size === entry.size) continue;
-    changes.push({ path: entry.path, entry });
+/** Changes made to a table at a time between two breaths. */
+const sliceCount = 2_000;
+
+/** The table after many changes, made in slices so that nothing is held up. */
+export async function withChanges(
+  table: Manifest,
+  changes: readonly EntryChange[],
+  clock: Pick<Clock, 'breathe'>,
+): Promise<Manifest> {
+  let changed = table;
+  for (let at = 0; at < changes.length; at += sliceCount) {
+    changed = changed.with(changes.slice(at, at + sliceCount));
+    await clock.breathe();
   }
-  for (const path of old.keys()) changes.push({ path, entry: undefined });
-  return changes;
+  return changed;
 }

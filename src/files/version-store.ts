@@ -55,11 +55,8 @@ export interface KeptVersion extends Version {
   readonly name: string;
 }
 
-/** Which version of a path: by its id, the newest, or what was there before a generation. */
-export type VersionSelector =
-  | { readonly id: number }
-  | { readonly beforeGeneration: number }
-  | 'newest';
+/** Which version of a path: the newest, or what was there before a generation came. */
+export type VersionSelector = { readonly beforeGeneration: number } | 'newest';
 
 /** How to undo generations. */
 export interface RestorePlan {
@@ -92,7 +89,6 @@ export class VersionStore {
   readonly #selectLastBefore: Statement;
   readonly #selectOldest: Statement;
   readonly #selectById: Statement;
-  readonly #selectByName: Statement;
   readonly #selectNames: Statement;
   readonly #giveUp: Statement;
   readonly #delete: Statement;
@@ -127,7 +123,6 @@ export class VersionStore {
        ) ORDER BY path`,
     );
     this.#selectById = database.prepare(`SELECT ${columns} FROM versions WHERE id = ?`);
-    this.#selectByName = database.prepare('SELECT id FROM versions WHERE name = ?');
     this.#selectNames = database.prepare(
       `SELECT id, name FROM versions WHERE name IS NOT NULL AND id > ?
        ORDER BY id LIMIT ${transactionRowsMax}`,
@@ -148,9 +143,12 @@ export class VersionStore {
     }
   }
 
-  /** Whether a content of this name is noted. */
-  has(name: string): boolean {
-    return this.#selectByName.get(name) !== undefined;
+  /**
+   * Generation of the change noted last; 0 for none. A change that no generation brings, such as
+   * putting versions back, is to be noted with this one: a lower number means a new numbering.
+   */
+  lastGeneration(): number {
+    return Number(this.#selectNewest.get(1)?.['generation'] ?? 0);
   }
 
   /** The versions of a path, or of all, newest first. @param countMax @default 1000 */
@@ -161,21 +159,26 @@ export class VersionStore {
     return rows.map(readVersion);
   }
 
-  /** One kept content; undefined where there is none such. */
+  /** The kept content of this id; undefined where there is none. */
+  get(id: number): KeptVersion | undefined {
+    const row = this.#selectById.get(id);
+    const version = row === undefined ? undefined : readVersion(row);
+    return version !== undefined && isKept(version) ? version : undefined;
+  }
+
+  /** One kept content of a path; undefined where there is none such. */
   find(path: BytePath, selector: VersionSelector): KeptVersion | undefined {
-    if (selector !== 'newest' && 'id' in selector) {
-      const row = this.#selectById.get(selector.id);
-      const version = row === undefined ? undefined : readVersion(row);
-      return version?.path === path && isKept(version) ? version : undefined;
-    }
-    const versions = this.list(path);
+    const versions = this.list(path, Infinity);
     if (selector === 'newest') return versions.find(isKept);
     const last = this.#lastBefore(selector.beforeGeneration);
     const oldest = versions.findLast(({ id }) => id > last);
     return oldest !== undefined && isKept(oldest) ? oldest : undefined;
   }
 
-  /** What would undo all changes since a generation, that one included. */
+  /**
+   * What would undo all changes since a generation, that one included. All that was noted before
+   * the last change of a lower generation stays: a master that was set up anew counts from 1 again.
+   */
   async restorePlan(sinceGeneration: number): Promise<RestorePlan> {
     const restore: KeptVersion[] = [];
     const remove: { path: BytePath; set: string }[] = [];

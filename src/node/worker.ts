@@ -63,6 +63,7 @@ export class WorkerNode {
   readonly #keepAlive: KeepAlive;
   readonly #applier: Applier;
   readonly #versions: VersionStore;
+  #isRunning = false;
 
   private constructor(ports: WorkerPorts, config: Config, facts: NodeFacts, storage: Storage) {
     this.#ports = ports;
@@ -123,6 +124,7 @@ export class WorkerNode {
       if (link !== undefined) wake();
     });
     const renew = renewByMaster(own, () => this.link?.session);
+    this.#isRunning = true;
     try {
       await Promise.all([
         this.#dialer.run(signal),
@@ -131,14 +133,25 @@ export class WorkerNode {
         this.#scheduler.start(new Renewal(this.#ports, own, renew, this.#config.certificates), signal),
       ]);
     } finally {
+      this.#isRunning = false;
       watch?.close();
       stopListening();
     }
   }
 
-  /** Connects once, for a command; the caller closes the session by aborting. */
-  connect(signal: AbortSignal): Promise<MasterLink> {
-    return this.#dialer.connect(signal);
+  /**
+   * Does work that needs the master: over the session of `run` where it runs, else over one that is
+   * made for this and closed after it.
+   */
+  async withSession<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.#isRunning || this.link !== undefined) return await work();
+    const { session } = await this.#dialer.connect(signal);
+    try {
+      return await work();
+    } finally {
+      session.close('finished', 'The command is done');
+      this.#dialer.link.publish(undefined);
+    }
   }
 
   /** One round at once. A session is needed: that of `run`, or one made by `connect`. */
@@ -315,7 +328,7 @@ export class WorkerNode {
       throw this.#dialer.lastError ??
         new ClusterError('unreachable', 'Cannot compare: no master is connected');
     }
-    const comparison = await compareWithMaster(session, {
+    const comparison = await compareWithMaster(this.#ports, session, {
       generation: this.#integrity.applied.generation,
       sets,
       algorithm,

@@ -10,7 +10,7 @@ import type { IncomingMessage } from 'node:http';
 import { abortReason, linkedController, withDeadline } from '../base/async.ts';
 import { ClusterError, readErrorCode } from '../base/errors.ts';
 import { systemClock } from './clock.ts';
-import { systemCode } from './net-errors.ts';
+import { systemCode } from './file-errors.ts';
 
 /** Largest document that is taken: the view of a cluster of a thousand nodes has a megabyte. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;

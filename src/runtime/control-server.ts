@@ -13,12 +13,13 @@ import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import process from 'node:process';
 import { ClusterError, invariant } from '../base/errors.ts';
-import { formatAddress, parseAddress } from '../config/units.ts';
+import { formatAddress, parseAddress } from '../base/address.ts';
 import type { Listener, Logger } from '../ports.ts';
 import { exchange } from './control-exchange.ts';
 import { Router } from './control-routes.ts';
 import type { ControlRoutes } from './control-routes.ts';
-import { listenError, systemCode } from './net-errors.ts';
+import { systemCode } from './file-errors.ts';
+import { listenError } from './net-errors.ts';
 
 export type { ControlHandler, ControlReply, ControlRequest, ControlRoutes } from './control-routes.ts';
 
@@ -29,7 +30,7 @@ const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 const BODY_BYTES_MAX = 1024 * 1024;
 
 /** Time for a request to arrive, ms: they are small, and come from this machine or the next. */
-const REQUEST_MS = 10_000;
+const REQUEST_MS = 5000;
 
 /** Connections at once: far more than there are operators and monitors. */
 const CONNECTIONS_MAX = 64;

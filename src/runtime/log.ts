@@ -11,7 +11,7 @@ import { describeError } from '../base/errors.ts';
 import { LogFile } from './log-file.ts';
 import { colouredLine, jsonLine, textLine } from './log-format.ts';
 import type { LogFormat, LogRecord } from './log-format.ts';
-import { writeMessage } from './standard-streams.ts';
+import { standardError } from './standard-streams.ts';
 
 /** How long a repeated line is counted before it is written again, ms: the order of a round. */
 const REPEAT_MS = 60_000;
@@ -177,7 +177,7 @@ function terminalWriter({ format, color }: LogOptions): (record: LogRecord) => v
     // Repetitions are counted above, and never swallowed.
     throttle: 0,
     reporters: [{
-      log: ({ args }) => writeMessage(`${line((args as [LogRecord])[0])}\n`),
+      log: ({ args }) => standardError.write(`${line((args as [LogRecord])[0])}\n`),
     }],
   });
   return (record) => terminal[consolaTypes[record.level]].raw(record);

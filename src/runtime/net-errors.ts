@@ -5,6 +5,7 @@
 import { ClusterError } from '../base/errors.ts';
 import { explainRefusal } from '../identity/refusal-text.ts';
 import { mapTlsFailure } from '../identity/tls-failures.ts';
+import { systemCode } from './file-errors.ts';
 
 const reasons: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -39,15 +40,9 @@ const remedies: Readonly<Record<string, string>> = {
   EMFILE: 'Raise the limit of open files (LimitNOFILE of the service)',
 };
 
-/** The code that an error of the system or of a TLS library carries, or ''. */
-export function systemCode(error: unknown): string {
-  const code = (error as { readonly code?: unknown } | undefined)?.code;
-  return typeof code === 'string' ? code : '';
-}
-
 /** The reason of a system error in words. */
 export function systemReason(error: Error): string {
-  return reasons[systemCode(error)] ?? error.message;
+  return reasons[systemCode(error) ?? ''] ?? error.message;
 }
 
 /**
@@ -56,7 +51,7 @@ export function systemReason(error: Error): string {
  */
 export function connectError(address: string, error: Error): ClusterError {
   if (error instanceof ClusterError) return error;
-  const code = systemCode(error);
+  const code = systemCode(error) ?? '';
   const remedy = remedies[code];
   const failure = code in reasons ? undefined : mapTlsFailure(code, error.message);
   if (failure !== undefined && failure.refusal.kind !== 'closedEarly') {
@@ -76,7 +71,7 @@ export function connectError(address: string, error: Error): ClusterError {
 
 /** The error of an attempt to listen that failed. */
 export function listenError(address: string, error: Error): ClusterError {
-  const code = systemCode(error);
+  const code = systemCode(error) ?? '';
   const remedy = remedies[code];
   return new ClusterError(
     code === 'EACCES' || code === 'EPERM' ? 'permission' : 'failed',

@@ -8,12 +8,13 @@
 import { createServer } from 'node:tls';
 import type { Server, TLSSocket } from 'node:tls';
 import type { AddressInfo, Socket } from 'node:net';
-import { formatAddress } from '../config/units.ts';
-import type { Address } from '../config/units.ts';
+import { formatAddress } from '../base/address.ts';
+import type { Address } from '../base/address.ts';
 import type { Clock, Listener, Logger, PeerCertificate, Stream } from '../ports.ts';
+import { systemCode } from './file-errors.ts';
 import { HandshakeGate, originOf, plainIp } from './handshake-gate.ts';
 import type { HandshakeLimits } from './handshake-gate.ts';
-import { listenError, systemCode, systemReason } from './net-errors.ts';
+import { listenError, systemReason } from './net-errors.ts';
 import { SocketStream } from './socket-stream.ts';
 import { peerFacts, secureContext } from './tls-credentials.ts';
 import type { TlsCredentials } from './tls-credentials.ts';
@@ -168,7 +169,7 @@ export class TlsListener implements Listener {
     socket.destroy();
     const from = plainIp(socket.remoteAddress ?? 'a peer');
     // Port scans and health checks hang up; only a real misunderstanding is worth a line.
-    const level = systemCode(error).startsWith('ERR_SSL_') ? 'info' : 'debug';
+    const level = systemCode(error)?.startsWith('ERR_SSL_') ? 'info' : 'debug';
     this.#options.log.log(level, `TLS handshake with ${from} failed: ${error.message}`);
   }
 }

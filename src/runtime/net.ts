@@ -11,8 +11,8 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { abortReason, throwIfAborted, untilAborted } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
-import { formatAddress, parseAddress } from '../config/units.ts';
-import type { Address } from '../config/units.ts';
+import { formatAddress, parseAddress } from '../base/address.ts';
+import type { Address } from '../base/address.ts';
 import type {
   Clock,
   ConnectOptions,

@@ -13,13 +13,7 @@ import { copyContent, createFlags, factsOf, readFlags } from './descriptors.ts';
 import { makeDurable } from './durability.ts';
 import { BlockedPathError, fileError, systemCode } from './file-errors.ts';
 import type { Ownership } from './ownership.ts';
-import {
-  nameOf,
-  parentOf,
-  type RootedDirectory,
-  type SystemPath,
-  type Walk,
-} from './rooted-directory.ts';
+import { parentOf, type RootedDirectory, type SystemPath, type Walk } from './rooted-directory.ts';
 import { concurrently, inSlices } from './slices.ts';
 import type { Staging } from './staging.ts';
 import { temporaryName } from './temporaries.ts';
@@ -79,8 +73,7 @@ export class Placer {
     const source = this.#ports.staging.locate(name);
     const staged = fs.lstatSync(source, { throwIfNoEntry: false });
     if (staged === undefined) throw notStaged(name, path);
-    const directory = walk.makeDirectory(parentOf(path), directoryMode);
-    return moveTo(source, staged.ino, walk.child(directory, nameOf(path)), path);
+    return moveTo(source, staged.ino, walk.locate(path, directoryMode), path);
   }
 
   // --- from another file system --------------------------------------------------------------
@@ -142,8 +135,7 @@ export class Placer {
   #open(path: BytePath, flags: number, directoryMode?: number): number {
     const walk = this.#ports.root.walk();
     try {
-      if (directoryMode !== undefined) walk.makeDirectory(parentOf(path), directoryMode);
-      return fs.openSync(walk.locate(path), flags, 0o600);
+      return fs.openSync(walk.locate(path, directoryMode), flags, 0o600);
     } finally {
       walk.close();
     }

@@ -123,14 +123,13 @@ export class Walk {
     return this.#go(path, undefined);
   }
 
-  /** Goes to a directory and creates what is missing of it, with these permission bits. */
-  makeDirectory(path: BytePath, mode: number): WalkedDirectory {
-    return this.#go(path, mode);
-  }
-
-  /** The system's path of a file, in the directory that it is in. */
-  locate(path: BytePath): SystemPath {
-    return this.child(this.directory(parentOf(path)), nameOf(path));
+  /**
+   * The system's path of a file, in the directory that it is in.
+   * @param mode permission bits to create missing directories with; without it they are an error
+   */
+  locate(path: BytePath, mode?: number): SystemPath {
+    if (path.startsWith('/')) throw new BlockedPathError('it is an absolute path');
+    return this.child(this.#go(parentOf(path), mode), nameOf(path));
   }
 
   /** The system's path of a name in a directory. */

@@ -2,48 +2,84 @@
  * Standard output and standard error: data goes to the one, messages to the other.
  *
  * A reader that hangs up (`muster status | head -1`) is no error: what it does not want is dropped.
- * Nothing here ends the process, so that everything written reaches a slow pipe: set
- * `process.exitCode` and return, `process.exit` would cut the output off.
+ * Writing never waits and never ends the process; `flushed` tells when a slow pipe has taken all.
  */
 import process from 'node:process';
-import { deferred } from '../base/async.ts';
 
-type Standard = 'stdout' | 'stderr';
-
-const broken = new Set<Standard>();
-const watched = new Set<Standard>();
-
-/** Writes data; resolves when the reader may be given more. */
-export function writeOutput(text: string): Promise<void> {
-  return write('stdout', text);
+/** One of the two standard streams. */
+export interface StandardStream {
+  /** Writes text; all of it arrives, if the program ends by itself. */
+  write(text: string): void;
+  /** Resolves when everything written has left, or is wanted by nobody. */
+  flushed(): Promise<void>;
+  readonly isTerminal: boolean;
+  /** Size of the terminal as it is now; 80 and 24 where it is unknown. */
+  readonly columns: number;
+  readonly rows: number;
 }
 
-/** Writes a message, without waiting. */
-export function writeMessage(text: string): void {
-  void write('stderr', text);
-}
+class ProcessStream implements StandardStream {
+  readonly #name: 'stdout' | 'stderr';
+  #isWatched = false;
+  #isBroken = false;
 
-/** Whether somebody still reads the standard output. */
-export function isOutputRead(): boolean {
-  return !broken.has('stdout');
-}
-
-// --- internals -------------------------------------------------------------------------------
-
-function write(name: Standard, text: string): Promise<void> {
-  const stream = process[name];
-  if (!watched.has(name)) {
-    watched.add(name);
-    // Without a listener, a pipe that its reader has closed would end the process.
-    stream.on('error', () => void broken.add(name));
+  constructor(name: 'stdout' | 'stderr') {
+    this.#name = name;
   }
-  if (broken.has(name)) return Promise.resolve();
-  const written = deferred<void>();
-  try {
-    stream.write(text, () => written.resolve());
-  } catch {
-    broken.add(name);
-    written.resolve();
+
+  write(text: string): void {
+    this.#write(text, () => {});
   }
-  return written.promise;
+
+  flushed(): Promise<void> {
+    return new Promise((resolve) => this.#write('', resolve));
+  }
+
+  get isTerminal(): boolean {
+    return process[this.#name].isTTY === true;
+  }
+
+  get columns(): number {
+    return this.isTerminal ? process[this.#name].columns || 80 : 80;
+  }
+
+  get rows(): number {
+    return this.isTerminal ? process[this.#name].rows || 24 : 24;
+  }
+
+  #write(text: string, done: () => void): void {
+    const stream = process[this.#name];
+    if (!this.#isWatched) {
+      this.#isWatched = true;
+      // Without a listener, a pipe that its reader has closed would end the process.
+      stream.on('error', () => (this.#isBroken = true));
+    }
+    if (this.#isBroken) {
+      done();
+      return;
+    }
+    try {
+      stream.write(text, () => done());
+    } catch {
+      this.#isBroken = true;
+      done();
+    }
+  }
+}
+
+/** Standard output: data. */
+export const standardOutput: StandardStream = new ProcessStream('stdout');
+
+/** Standard error: messages. */
+export const standardError: StandardStream = new ProcessStream('stderr');
+
+/** Whether text on a stream is to be coloured. */
+export function isColorWanted(
+  choice: 'auto' | 'always' | 'never',
+  stream: Pick<StandardStream, 'isTerminal'>,
+  environment: Readonly<Record<string, string | undefined>>,
+): boolean {
+  if (choice !== 'auto') return choice === 'always';
+  const isRefused = (environment['NO_COLOR'] ?? '') !== '' || environment['TERM'] === 'dumb';
+  return stream.isTerminal && !isRefused;
 }

@@ -8,7 +8,7 @@ import { constants } from 'node:crypto';
 import type { SecureContextOptions, TLSSocket } from 'node:tls';
 import type { PeerCertificate } from '../ports.ts';
 import { presentedChain } from './certificates.ts';
-import { systemCode } from './net-errors.ts';
+import { systemCode } from './file-errors.ts';
 
 /** The certificate of a node, PEM texts. */
 export interface TlsCredentials {
@@ -71,5 +71,5 @@ function rejectionOf(socket: TLSSocket): string | undefined {
   if (socket.isSessionReused()) return 'SESSION_RESUMED';
   if (socket.authorized) return undefined;
   const error: unknown = socket.authorizationError;
-  return typeof error === 'string' ? error : systemCode(error) || 'CERT_UNTRUSTED';
+  return typeof error === 'string' ? error : systemCode(error) ?? 'CERT_UNTRUSTED';
 }

@@ -54,8 +54,9 @@ export class Outbox {
 
   /** Resolves when the frame has been written. Who does not wait need not care for failures. */
   control(bytes: Uint8Array): Promise<void> {
-    const written = this.#enqueue(this.#control, bytes);
+    // Before it is handed in: what is written at once does not wait.
     if (this.#refusal === undefined) this.#controlBytes += bytes.length;
+    const written = this.#enqueue(this.#control, bytes);
     if (this.#controlBytes > controlBytesMax) {
       this.#broken(new ProtocolError('unexpected', 'The peer does not read what it asked for'));
     }

@@ -75,7 +75,7 @@ const joinReply = record({
   master: nodeName,
   certificate: text(16384),
   authority: text(16384),
-  algorithm: text(16),
+  algorithm: oneOf('md5', 'sha256', 'blake2b'),
   sets: list(fileSet, setsMax),
 });
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import * as address from '../../src/base/address.ts';
 import * as units from '../../src/config/units.ts';
 import { seeded } from './sources.ts';
 
@@ -85,15 +86,15 @@ test('parseAddress() takes apart names, IPv4 and bracketed IPv6', () => {
     ['master.example:0', 'master.example', 0],
   ];
   for (const [text, host, port] of table) {
-    assert.deepEqual(units.parseAddress(text), { host, port }, text);
-    assert.equal(units.formatAddress({ host, port }), text);
+    assert.deepEqual(address.parseAddress(text), { host, port }, text);
+    assert.equal(address.formatAddress({ host, port }), text);
   }
 });
 
 test('parseAddress() wants a port unless it is given one to fall back to', () => {
-  assert.equal(units.parseAddress('master'), undefined);
-  assert.deepEqual(units.parseAddress('master', 1517), { host: 'master', port: 1517 });
-  assert.deepEqual(units.parseAddress('[::1]', 1517), { host: '::1', port: 1517 });
+  assert.equal(address.parseAddress('master'), undefined);
+  assert.deepEqual(address.parseAddress('master', 1517), { host: 'master', port: 1517 });
+  assert.deepEqual(address.parseAddress('[::1]', 1517), { host: '::1', port: 1517 });
 });
 
 test('parseAddress() refuses what could be read in two ways', () => {
@@ -112,6 +113,6 @@ test('parseAddress() refuses what could be read in two ways', () => {
       'http://a:1',
     ]
   ) {
-    assert.equal(units.parseAddress(text, 1517), undefined, text);
+    assert.equal(address.parseAddress(text, 1517), undefined, text);
   }
 });

@@ -2,6 +2,7 @@
  * A simulated machine with a managed tree, for tests that play the program on it themselves.
  */
 import { type BytePath, fromText } from '../../src/base/bytes.ts';
+import { migrate } from '../../src/base/migrations.ts';
 import { Applier, applyMigrations, type ApplyOptions } from '../../src/files/apply.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
@@ -35,7 +36,6 @@ export class TreeWorld {
   readonly world: World;
   readonly node: SimNode;
   readonly sets: SetTable;
-  #hasTables = false;
 
   constructor(options: TreeWorldOptions = {}) {
     this.world = new World({ seed: options.seed ?? 1 });
@@ -47,12 +47,7 @@ export class TreeWorld {
   /** Ports of the present incarnation, with all tables made. */
   get ports(): Ports {
     const ports = this.node.ports();
-    if (!this.#hasTables) {
-      for (const sql of [...indexMigrations, ...applyMigrations, ...versionMigrations]) {
-        ports.database.exec(sql);
-      }
-    }
-    this.#hasTables = true;
+    migrate(ports.database, [...indexMigrations, ...applyMigrations, ...versionMigrations]);
     return ports;
   }
 

@@ -115,3 +115,12 @@ export function hasByteNames(): boolean {
   fs.writeFileSync(Buffer.from(`${directory}/\xff`, 'latin1'), '');
   return fs.readdirSync(directory, { encoding: 'buffer' })[0]!.length === 1;
 }
+
+/** All names below a directory, sorted. Links are names like others. */
+export function namesBelow(directory: string, prefix = ''): string[] {
+  return fs.readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+    const name = prefix + entry.name;
+    if (!entry.isDirectory()) return [name];
+    return [name, ...namesBelow(join(directory, entry.name), `${name}/`)];
+  }).sort();
+}

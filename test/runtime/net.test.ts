@@ -12,7 +12,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { concatBytes } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
-import { parseAddress } from '../../src/config/units.ts';
+import { parseAddress } from '../../src/base/address.ts';
 import type { Clock, Listener, LogLevel, Logger, Stream } from '../../src/ports.ts';
 import { fingerprint, readCertificate } from '../../src/runtime/certificates.ts';
 import { systemClock } from '../../src/runtime/clock.ts';

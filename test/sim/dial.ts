@@ -6,7 +6,7 @@
  */
 import { abortReason, deferred } from '../../src/base/async.ts';
 import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
-import { type Address, parseAddress } from '../../src/config/units.ts';
+import { type Address, parseAddress } from '../../src/base/address.ts';
 import type { ConnectOptions, Stream } from '../../src/ports.ts';
 import { type ListeningPort, NOTHING_SHOWN, type SimHost } from './host.ts';
 import type { Handle, Life } from './life.ts';

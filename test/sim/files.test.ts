@@ -136,6 +136,15 @@ test('TreeWriter stages, suspends, resumes and places a file with its attributes
   await assert.rejects(settle(files.stage('gone', 3)), { code: 'notFound' });
 });
 
+test('TreeWriter takes plain names only for staging and versions', async () => {
+  const { files, settle } = oneDisk();
+  for (const name of ['', '.', '..', 'a/b', '.hidden', 'a b']) {
+    await assert.rejects(settle(files.stage(name, 0)), { code: 'refused' });
+    await assert.rejects(settle(files.keepVersion('a', name)), { code: 'refused' });
+  }
+  await settle(files.flushStaged(['not-there', 'nor_this']));
+});
+
 test('TreeWriter.place() goes through no link and out of no root, and reports each by itself', async () => {
   const { operator, files, settle, place, text } = oneDisk();
   operator.symlink('link', '/etc');
@@ -145,9 +154,9 @@ test('TreeWriter.place() goes through no link and out of no root, and reports ea
   for (const path of ['link/a', 'file/a', '../a', 'a//b', '', 'directory']) {
     codes.push(codeOf(await place(path, 'content')));
   }
-  assert.deepEqual(codes, ['refused', 'refused', 'refused', 'refused', 'io', 'io']);
-  assert.ok(!(await place('link', 'content') instanceof Error), 'replaces the link itself');
-  assert.equal(text('link'), 'content');
+  assert.deepEqual(codes, ['refused', 'refused', 'refused', 'refused', 'refused', 'io']);
+  assert.equal(codeOf(await place('link', 'content')), 'refused');
+  assert.equal(text('link'), undefined);
   const outcomes = await settle(files.place([
     { name: 'none', path: 'a', directoryMode: 0o700 },
   ]));
@@ -187,7 +196,7 @@ test('a full disk takes what fits, fails with noSpace, and counts what is freed'
   assert.equal(await settle(files.freeBytes()), 40);
   const staged = await settle(files.stage('s', 0));
   await assert.rejects(settle(staged.write(new Uint8Array(50))), { code: 'noSpace' });
-  await staged.suspend();
+  await assert.rejects(settle(staged.write(Uint8Array.of(1))), { code: 'io' });
   assert.deepEqual([...await settle(files.staged())], [['s', 40]]);
   await settle(files.discardStaged(['s', 'none']));
   assert.equal(await settle(files.freeBytes()), 40);

@@ -48,7 +48,8 @@ export const simCompression: Compression = {
   },
 
   decompress: (bytes, bytesMax) => {
-    if (bytes.length < HEADER_BYTES || bytes[0] !== MAGIC) throw damaged('it is damaged');
+    const isOurs = bytes[0] === MAGIC && (bytes[1] === STORED || bytes[1] === RUNS);
+    if (bytes.length < HEADER_BYTES || !isOurs) throw damaged('it is damaged');
     const header = new DataView(bytes.buffer, bytes.byteOffset);
     const size = header.getUint32(2);
     if (size > bytesMax) throw damaged(`it is longer than ${bytesMax} bytes`);

@@ -4,7 +4,7 @@
  * Connecting is in `dial.ts`; here is the other side, which accepts what has shaken hands.
  */
 import { ClusterError } from '../../src/base/errors.ts';
-import { formatAddress } from '../../src/config/units.ts';
+import { formatAddress } from '../../src/base/address.ts';
 import type { Listener, Network, Stream } from '../../src/ports.ts';
 import { Dial, readAddress } from './dial.ts';
 import type { SimHost } from './host.ts';

@@ -107,6 +107,17 @@ test('SimNode.restart() starts the same program anew, with the same disk and dat
   await world.stop();
 });
 
+test('SimNode.restart() does nothing once the world is stopping', async () => {
+  const { world, node } = oneNode();
+  node.start(async ({ clock }, signal) => {
+    await clock.sleep(Infinity, signal).catch(() => clock.sleep(100));
+  });
+  await world.run({ forMs: 10 });
+  world.after(50, 'a late repair', () => node.restart());
+  await world.stop();
+  assert.equal(node.isRunning, false);
+});
+
 test('a program that ends with an error fails the world, unless told otherwise', async () => {
   const { world, node } = oneNode();
   const failing: Program = () => Promise.reject(new Error('cannot go on'));

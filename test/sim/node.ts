@@ -142,8 +142,12 @@ export class SimNode {
     this.disk.crash();
   }
 
-  /** Starts the same program again; one that is running is killed. */
+  /**
+   * Starts the same program again; one that is running is killed. Does nothing once the world is
+   * stopping: faults that end on their own time would wake nodes up behind its back.
+   */
   restart(): void {
+    if (this.world.isStopping) return;
     if (this.#program === undefined) throw new Error(`${this.name} was never started`);
     if (this.isRunning) this.kill();
     this.start(this.#program, this.#startOptions);

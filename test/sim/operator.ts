@@ -4,7 +4,7 @@
  * All of it happens at once, is durable at once, and asks no permission. What was put at a path is
  * noted on the disk (`planted`), so that checkers know it for deliberate.
  */
-import type { BytePath } from '../../src/base/bytes.ts';
+import { type BytePath, concatBytes } from '../../src/base/bytes.ts';
 import type { FileKind } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
 import { allBelow, type Found, type Inode, walk } from './inode.ts';
@@ -43,10 +43,7 @@ export class SimOperator {
     for (const [i, part] of parts.entries()) {
       world.after(everyMs * (i + 1), `operator appends to ${path}`, () => {
         const before = this.read(path) ?? new Uint8Array(0);
-        const whole = new Uint8Array(before.length + part.length);
-        whole.set(before);
-        whole.set(bytesOf(part), before.length);
-        this.write(path, whole);
+        this.write(path, concatBytes([before, bytesOf(part)]));
       });
     }
   }

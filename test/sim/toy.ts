@@ -8,7 +8,7 @@
  */
 import { concatBytes } from '../../src/base/bytes.ts';
 import { ByteReader, ByteWriter } from '../../src/base/cursor.ts';
-import { describeError } from '../../src/base/errors.ts';
+import { ClusterError, describeError } from '../../src/base/errors.ts';
 import type { Files, Placement, Ports, Stream } from '../../src/ports.ts';
 import type { Program } from './node.ts';
 
@@ -58,9 +58,7 @@ export function toyWorker(options: ToyWorkerOptions = {}): Program {
 async function sendAll({ files, log }: Ports, stream: Stream): Promise<void> {
   try {
     for (const path of await allFiles(files, '')) {
-      const file = await files.open(path);
-      const content = await file.read(0, file.facts.size);
-      await file.close();
+      const content = await wholeContent(files, path);
       const head = new ByteWriter();
       head.u16(path.length);
       head.u32(content.length);
@@ -74,6 +72,19 @@ async function sendAll({ files, log }: Ports, stream: Stream): Promise<void> {
   } catch (error) {
     log.log('warning', `Cannot send to ${stream.remote}: ${describeError(error)}`);
     stream.abort();
+  }
+}
+
+/** A file that was written to while it was read would arrive torn: better none at all. */
+async function wholeContent(files: Files, path: string): Promise<Uint8Array> {
+  const file = await files.open(path);
+  try {
+    const content = await file.read(0, file.facts.size);
+    const { ctimeMs, size } = await file.currentFacts();
+    if (ctimeMs === file.facts.ctimeMs && size === content.length) return content;
+    throw new ClusterError('changed', `"${path}" has changed`);
+  } finally {
+    await file.close();
   }
 }
 

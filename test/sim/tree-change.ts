@@ -13,10 +13,12 @@ export function place(disk: SimDisk, move: Placement): FileFacts {
   const { path, directoryMode } = move;
   const inode = disk.staging.children.get(move.name);
   if (inode === undefined) throw failure('notFound', 'place', path, 'nothing is staged');
+  if (path === '') throw failure('refused', 'place', path, 'it is the root');
   disk.mustAllow(path, 'write', 'place');
   const found = inDirectories(disk, path, directoryMode);
-  if (found.kind === 'found' && found.inode.kind === 'directory') {
-    throw failure('io', 'place', path, 'it is a directory');
+  if (found.kind === 'found' && found.inode.kind !== 'file') {
+    const code = found.inode.kind === 'directory' ? 'io' : 'refused';
+    throw failure(code, 'place', path, `a ${found.inode.kind} is in its place`);
   }
   disk.rename(disk.staging, move.name, found.parent, found.name);
   disk.changed(path);
@@ -47,10 +49,17 @@ export function removeDirectory(disk: SimDisk, path: BytePath): boolean {
   return unlink(disk, path);
 }
 
-/** The directory at a path; undefined where there is none. */
-export function directory(disk: SimDisk, path: BytePath): Inode | undefined {
-  const found = walk(disk.root, path);
-  return found.kind === 'found' && found.inode.kind === 'directory' ? found.inode : undefined;
+/** The directories at these paths and above them; what is none has no names to flush. */
+export function directoriesUpwards(disk: SimDisk, paths: readonly BytePath[]): Set<Inode> {
+  const directories = new Set<Inode>();
+  for (const path of paths) {
+    const parts = path === '' ? [] : path.split('/');
+    for (let count = parts.length; count >= 0; count--) {
+      const found = walk(disk.root, parts.slice(0, count).join('/'));
+      if (found.kind === 'found' && found.inode.kind === 'directory') directories.add(found.inode);
+    }
+  }
+  return directories;
 }
 
 // ---

@@ -48,13 +48,17 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
       }),
 
     flushStaged: async (names) => {
-      await each('flush', names, (name) => disk.flush(mustHave(staging, name)));
+      // What is not there any more needs no flushing.
+      await each('flush', names, (name) => {
+        const inode = staging.children.get(plainName(name));
+        if (inode !== undefined) disk.flush(inode);
+      });
       await perform('flush names', 'staging', () => disk.flushNames(new Set([staging])));
     },
 
     discardStaged: (names) =>
       each('discard', names, (name) => {
-        if (staging.children.has(name)) disk.bind(staging, name, undefined);
+        if (staging.children.has(plainName(name))) disk.bind(staging, name, undefined);
       }),
 
     place: async (moves) => {
@@ -71,7 +75,7 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
 
     keepVersion: (path, versionName) =>
       perform('keep', path, () => {
-        mustBePlain(versionName);
+        plainName(versionName);
         const inode = tree.regularFile(disk, path, 'keep');
         if (inode === undefined) return false;
         disk.bind(versions, versionName, inode);
@@ -88,7 +92,7 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
 
     discardVersions: (names) =>
       each('discard', names, (name) => {
-        if (versions.children.has(name)) disk.bind(versions, name, undefined);
+        if (versions.children.has(plainName(name))) disk.bind(versions, name, undefined);
       }),
 
     versions: () => perform('list', 'versions', () => [...versions.children.keys()]),
@@ -97,12 +101,13 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
 
     removeDirectory: (path) => perform('remove', path, () => tree.removeDirectory(disk, path)),
 
-    // The implementation keeps staging and versions in step with the tree.
-    flushDirectories: (paths) =>
-      each('flush names', paths, (path) => {
-        const directory = tree.directory(disk, path);
-        if (directory !== undefined) disk.flushNames(new Set([directory, staging, versions]));
-      }),
+    // With the directories above, and with staging and versions, as on a real machine.
+    flushDirectories: async (paths) => {
+      await perform('flush names', 'staging', () => disk.flushNames(new Set([staging, versions])));
+      for (const directory of tree.directoriesUpwards(disk, paths)) {
+        await perform('flush names', '', () => disk.flushNames(new Set([directory])));
+      }
+    },
 
     freeBytes: () => perform('free', '', () => disk.freeBytes),
   };
@@ -110,24 +115,22 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
 
 // ---
 
-function mustBePlain(name: string): void {
-  if (!/^[A-Za-z0-9.-]+$/.test(name) || /^\.+$/.test(name)) {
-    throw new Error(`"${name}" is no plain name for staging or versions`);
-  }
+/** The name, if it is one that staging and versions can have. */
+function plainName(name: string): string {
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name;
+  throw new ClusterError('refused', `"${displayPath(name)}" is not a plain file name`);
 }
 
 function mustHave(directory: Inode, name: string): Inode {
-  mustBePlain(name);
-  const inode = directory.children.get(name);
+  const inode = directory.children.get(plainName(name));
   if (inode === undefined) throw failure('notFound', 'use', name, 'it is not there');
   return inode;
 }
 
 function openStaged(disk: SimDisk, name: string, offset: number): Inode {
-  mustBePlain(name);
   if (offset === 0) {
     const inode = disk.makeInode('file', 0o600);
-    disk.bind(disk.staging, name, inode);
+    disk.bind(disk.staging, plainName(name), inode);
     return inode;
   }
   const inode = mustHave(disk.staging, name);
@@ -153,16 +156,30 @@ function setAttributes(disk: SimDisk, inode: Inode, attributes: FileAttributes):
 
 function stagedFile(life: Life, disk: SimDisk, name: string, inode: Inode): StagedFile {
   const handle = life.open('file', `staged ${name}`);
+  let isOpen = true;
+  const close = (): void => {
+    isOpen = false;
+    life.close(handle);
+  };
+  /** Any failure closes the file. */
+  const perform = (verb: string, work: () => void): Promise<void> =>
+    disk.perform(life, verb, name, () => {
+      try {
+        if (!isOpen) throw failure('io', verb, name, 'it has been closed');
+        work();
+      } catch (error) {
+        close();
+        throw error;
+      }
+    });
   return {
-    write: (bytes) => disk.perform(life, 'write', name, () => append(disk, inode, bytes)),
+    write: (bytes) => perform('write', () => append(disk, inode, bytes)),
     finish: (attributes) =>
-      disk.perform(life, 'finish', name, () => {
-        life.close(handle);
+      perform('finish', () => {
         setAttributes(disk, inode, attributes);
+        close();
       }),
-    suspend: async () => {
-      life.close(handle);
-    },
+    suspend: async () => close(),
   };
 }
 

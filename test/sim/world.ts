@@ -5,10 +5,11 @@
  * finish, runs the checks, and takes the next. Nothing else moves anything, so the same seed gives
  * the same run down to the last byte, told by `traceHash`, on every JavaScript runtime.
  *
- * A world fails (the promise of `run` rejects with a `SimulationError`) when an event throws, a
- * check throws, a promise is rejected unheard, a goal is not reached in time or nothing is left
- * that could reach it, or time stands still. One world can run at a time in a process.
+ * A world fails (`run` rejects with a `SimulationError`) when an event or a check throws, a promise
+ * is rejected unheard, a goal is not reached in time or nothing is left that could reach it, or time
+ * stands still. One world can run at a time in a process.
  */
+import { Checks } from './checks.ts';
 import { EventHeap, type SimEvent } from './event-heap.ts';
 import type { Handle, Life } from './life.ts';
 import { SeededRandom } from './random.ts';
@@ -39,13 +40,6 @@ export class SimulationError extends Error {
   }
 }
 
-interface Check {
-  readonly name: string;
-  readonly everyMs: number;
-  readonly run: () => void;
-  dueMs: number;
-}
-
 /** So many events at one instant are a loop that never ends. */
 const EVENTS_AT_ONCE_MAX = 200_000;
 
@@ -61,7 +55,7 @@ export class World {
   readonly random: SeededRandom;
   readonly #heap = new EventHeap();
   readonly #trace: Trace;
-  readonly #checks: Check[] = [];
+  readonly #checks = new Checks();
   readonly #lives = new Set<Life>();
   readonly #members: (() => Promise<void>)[] = [];
   readonly #atStop: (() => void)[] = [];
@@ -71,6 +65,7 @@ export class World {
   #eventsAtOnce = 0;
   #lastEvent = 'the start';
   #failure: SimulationError | undefined;
+  #isStopping = false;
 
   constructor(options: WorldOptions) {
     this.seed = options.seed;
@@ -86,6 +81,11 @@ export class World {
   /** Events that have happened. */
   get eventsCount(): number {
     return this.#eventsCount;
+  }
+
+  /** Whether `stop` was called. */
+  get isStopping(): boolean {
+    return this.#isStopping;
   }
 
   /** Identifies all that has happened. */
@@ -131,7 +131,7 @@ export class World {
    * throws to fail the run.
    */
   check(name: string, run: () => void, options: { readonly everyMs?: number } = {}): void {
-    this.#checks.push({ name, run, everyMs: options.everyMs ?? 0, dueMs: this.#nowMs });
+    this.#checks.add(name, run, options.everyMs ?? 0);
   }
 
   /** Fails the run once the present event is over. */
@@ -187,6 +187,7 @@ export class World {
    * about a promise. The last line of every test.
    */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     try {
       this.#throwFailure();
       await this.settle(Promise.all(this.#members.map((stop) => stop())), STOP_LIMIT_MS);
@@ -249,14 +250,10 @@ export class World {
   }
 
   #runChecks(): void {
-    for (const check of this.#checks) {
-      if (this.#nowMs < check.dueMs) continue;
-      check.dueMs = this.#nowMs + check.everyMs;
-      try {
-        check.run();
-      } catch (error) {
-        this.fail(new Error(`Check "${check.name}": ${String(error)}`, { cause: error }));
-      }
+    try {
+      this.#checks.runDue(this.#nowMs);
+    } catch (error) {
+      this.fail(error);
     }
   }
 

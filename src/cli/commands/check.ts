@@ -12,14 +12,14 @@ import { type Line, styled } from '../styled-text.ts';
 
 export const check: Handler = async (context) => {
   const document = await ask(context, context.invocation.has('offline'));
-  const { lines, ...report } = findings(context, document, 'check');
+  const { lines, ...report } = reportOf(context, document, 'check');
   return { ...report, lines: [summary(document), ...lines] };
 };
 
 /** Like `check`, but the listing is all there is: it can be read by programs. */
 export const diff: Handler = async (context) => {
   const document = await ask(context, false);
-  const report = findings(context, document, 'diff');
+  const report = reportOf(context, document, 'diff');
   return { ...report, notes: [summary(document), ...report.notes ?? []] };
 };
 
@@ -29,14 +29,16 @@ async function ask(context: Context, offline: boolean): Promise<CheckDocument> {
   const { host, output, signal } = context;
   const progress = new ProgressLine(output, host.clock);
   try {
-    return await askNode(context, (operations) =>
-      operations.check({ offline }, { signal, onProgress: progress.onProgress }));
+    return await askNode(
+      context,
+      (operations) => operations.check({ offline }, { signal, onProgress: progress.onProgress }),
+    );
   } finally {
     progress.end();
   }
 }
 
-function findings(context: Context, document: CheckDocument, command: string): Report {
+function reportOf(context: Context, document: CheckDocument, command: string): Report {
   const { invocation, output } = context;
   const { differences, problems, halted } = document;
   return {
@@ -71,5 +73,7 @@ function summary(document: CheckDocument): Line {
 }
 
 function comparedWith({ compared_with: other, generation }: CheckDocument): string {
-  return other === 'master' ? `the master at generation ${generation}` : `the ${other}, ${generation}`;
+  return other === 'master'
+    ? `the master at generation ${generation}`
+    : `the ${other}, ${generation}`;
 }

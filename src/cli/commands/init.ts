@@ -2,7 +2,7 @@
  * `muster init`: makes a master.
  */
 import { defaultPort, tables } from '../../config/keys.ts';
-import { formatAddress, parseAddress } from '../../config/units.ts';
+import { formatAddress, parseAddress } from '../../base/address.ts';
 import { defaultRoot } from '../command-table.ts';
 import { checkedName, type Handler, pathOption, shellWord } from '../context.ts';
 import type { InitDocument } from '../documents.ts';

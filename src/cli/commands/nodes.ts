@@ -53,5 +53,7 @@ function stateOf({ connected, revoked, role }: NodeDocument): Cell {
 function certificateOf(node: NodeDocument, nowMs: number): Cell {
   if (node.revoked !== null) return '';
   const leftMs = momentOf(node.certificate_expires) - nowMs;
-  return leftMs > 0 ? `${spanText(leftMs)} left` : styled('red', `expired ${spanText(-leftMs)} ago`);
+  return leftMs > 0
+    ? `${spanText(leftMs)} left`
+    : styled('red', `expired ${spanText(-leftMs)} ago`);
 }

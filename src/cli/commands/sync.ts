@@ -24,8 +24,11 @@ export const sync: Handler = async (context) => {
   const dryRun = invocation.has('dry-run');
   const progress = new ProgressLine(output, host.clock);
   const round = (within: AbortSignal): Promise<SyncDocument> =>
-    askNode({ ...context, signal: within }, (operations) =>
-      operations.sync({ dryRun }, { signal: within, onProgress: progress.onProgress }));
+    askNode(
+      { ...context, signal: within },
+      (operations) =>
+        operations.sync({ dryRun }, { signal: within, onProgress: progress.onProgress }),
+    );
   try {
     const document = timeoutMs === undefined
       ? await round(signal)

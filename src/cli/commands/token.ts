@@ -3,10 +3,11 @@
  */
 import type { Config } from '../../config/config.ts';
 import { defaultPort } from '../../config/keys.ts';
-import { formatAddress, parseAddress } from '../../config/units.ts';
+import { formatAddress, parseAddress } from '../../base/address.ts';
+import { durationText } from '../../identity/time-text.ts';
 import { isHostPort } from '../../identity/token.ts';
 import type { TokenDocument } from '../../node/documents.ts';
-import { countOf, momentOf, spanText } from '../amounts.ts';
+import { countOf, momentOf } from '../amounts.ts';
 import { askNode, checkedName, countOption, durationOption, type Handler } from '../context.ts';
 import type { Line } from '../styled-text.ts';
 import { UsageError } from '../usage-error.ts';
@@ -74,7 +75,7 @@ function hint(document: TokenDocument, nowMs: number): Line[] {
   const who = document.node === null
     ? `On the new ${document.uses === 1 ? 'node' : 'nodes'}`
     : `On node ${document.node}`;
-  const validity = `within ${spanText(momentOf(document.expires) - nowMs)}`;
+  const validity = `within ${durationText(momentOf(document.expires) - nowMs)}`;
   const times = document.uses === 1 ? 'once' : countOf(document.uses, 'time');
   return [`${who}, ${validity}, ${times}:`, `  muster join ${document.token}`];
 }

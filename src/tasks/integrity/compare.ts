@@ -28,7 +28,8 @@ import {
 } from '../../files/digest-tree.ts';
 import { type Manifest, readRows } from '../../files/manifest.ts';
 import type { Publication } from '../../files/publication.ts';
-import { changesFromLeaves } from '../../files/table-difference.ts';
+import { changesFromLeaves } from '../../files/plan.ts';
+import { withChanges } from '../../files/table-difference.ts';
 import type { Clock, HashAlgorithm } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
@@ -77,13 +78,16 @@ const rowsBytesMax = 256 * 1024 * 1024;
 
 /** Compares the local tables with the master's latest generation. */
 export async function compareWithMaster(
+  ports: { readonly clock: Clock },
   session: Session,
   local: LocalState,
   signal: AbortSignal,
 ): Promise<Comparison> {
   for (let attempt = 1;; attempt++) {
     try {
-      return await compareOnce(session, local, signal);
+      const comparison = await compareOnce(session, local, signal);
+      await assertTruth(ports.clock, comparison, local);
+      return comparison;
     } catch (error) {
       const isStale = error instanceof ClusterError && error.code === 'stale';
       if (!isStale || attempt >= restartsMax) throw error;
@@ -124,6 +128,19 @@ async function compareOnce(
     });
   }
   return { generation: check.generation, differences, ...readAnswers(check, names) };
+}
+
+/** The changes must lead to the very table that the master announced. */
+async function assertTruth(
+  clock: Clock,
+  comparison: Comparison,
+  local: LocalState,
+): Promise<void> {
+  for (const { set, digest, changes } of comparison.differences) {
+    const wanted = await withChanges(local.manifest(set), changes, clock);
+    if (wanted.rootDigest === digest) continue;
+    throw new ProtocolError('unexpected', `The master's rows of set "${set}" do not fit its digest`);
+  }
 }
 
 /** Digests and exclusions from the master's answer; every set must have been asked for. */

@@ -162,7 +162,7 @@ export class Integrity implements Task {
     const scan = await tree.refresh(signal);
     this.#problems.report(log, scan.problems);
     onProgress?.({ phase: 'comparing', ...nothingYet });
-    const comparison = await compareWithMaster(session, {
+    const comparison = await compareWithMaster({ clock: this.#ports.clock }, session, {
       generation: this.applied.generation,
       sets,
       algorithm: this.#options.algorithm,

@@ -303,9 +303,11 @@ class ContentServer {
     writer.begin(entry.size - offset);
     let at = offset;
     while (at < entry.size) {
-      const piece = await file.read(at, Math.min(pieceBytes, entry.size - at));
-      // A file that became shorter: what was announced must come, the trailer takes it back.
-      const bytes = piece.length > 0 ? piece : new Uint8Array(Math.min(pieceBytes, entry.size - at));
+      const bytes = await file.read(at, Math.min(pieceBytes, entry.size - at));
+      if (bytes.length === 0) {
+        writer.end(false); // it became shorter
+        return false;
+      }
       writer.write(bytes);
       at += bytes.length;
       await drain(false);

@@ -1,0 +1,144 @@
+/**
+ * Becoming a worker: dial the master that the token names, make sure that it is the one, send a
+ * certificate request with the token, write what comes back.
+ */
+import { fromBytes, toHex } from '../base/bytes.ts';
+import { ClusterError, describeError } from '../base/errors.ts';
+import { workerTemplate } from '../config/template.ts';
+import { explainRefusal } from '../identity/refusal-text.ts';
+import { isRefusal } from '../identity/checks.ts';
+import type { JoinToken } from '../identity/token.ts';
+import type { JoinRequest, JoinResult } from '../cli/host.ts';
+import type { Logger, Stream } from '../ports.ts';
+import {
+  authorityCluster,
+  certificateMatchesKey,
+  fingerprint,
+  isIssuedBy,
+  readCertificate,
+  verifyPresentedChain,
+} from '../runtime/certificates.ts';
+import { createNodeKey, createRequest } from '../runtime/certificate-request.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { createTlsNetwork } from '../runtime/net.ts';
+import { Session } from '../session/session.ts';
+import { protocolNames } from '../wire/handshake.ts';
+import type { ReplyOf } from '../wire/messages.ts';
+import { layoutOf } from '../config/location.ts';
+import { writeNodeFiles } from './node-files.ts';
+import { joinPair, tlsFiles } from './tls-files.ts';
+
+/** Joins a cluster. Writes nothing unless the master has answered with a certificate. */
+export async function joinCluster(request: JoinRequest, log: Logger): Promise<JoinResult> {
+  const { token, node } = request;
+  const keyPem = createNodeKey();
+  const identity = { cluster: token.cluster, node, role: 'worker' as const };
+  const certificateRequest = await createRequest({ keyPem, identity });
+  const { answer, address } = await redeem(request, certificateRequest, log);
+  checkAnswer(answer, token, keyPem);
+  const configFile = `${request.directory}/muster.toml`;
+  const files = tlsFiles(layoutOf(configFile, {}).tls);
+  await writeNodeFiles({
+    directory: request.directory,
+    root: request.root,
+    secrets: [[files.node, joinPair(keyPem, answer.certificate)]],
+    texts: [[files.authorityCertificate, answer.authority]],
+    config: [
+      configFile,
+      workerTemplate({
+        name: node,
+        cluster: answer.cluster,
+        root: request.root,
+        master: token.addresses,
+        algorithm: answer.algorithm,
+        sets: answer.sets,
+      }),
+    ],
+  });
+  const { notAfterMs } = readCertificate(answer.certificate);
+  return { configFile, master: answer.master, address, certificateNotAfterMs: notAfterMs };
+}
+
+/** Tries the addresses of the token in turn; the error of the last one counts. */
+async function redeem(
+  request: JoinRequest,
+  certificateRequest: string,
+  log: Logger,
+): Promise<{ answer: ReplyOf<'join.redeem'>; address: string }> {
+  const { token, node, signal } = request;
+  const network = createTlsNetwork({
+    credentials: undefined,
+    protocols: [],
+    readPeer: (der) => readCertificate(der),
+    log,
+    clock: systemClock,
+  });
+  const failures: Error[] = [];
+  for (const address of token.addresses) {
+    try {
+      const stream = await network.connect(address, {
+        protocols: [protocolNames.join],
+        trust: 'anyone',
+        signal,
+      });
+      mustBeMaster(stream, token);
+      const session = joinSession(stream, log);
+      try {
+        const answer = await session.request('join.redeem', {
+          tokenId: token.id,
+          secret: toHex(fromBytes(token.secret)),
+          node,
+          certificateRequest,
+        }, { signal });
+        return { answer, address };
+      } finally {
+        session.close('finished', 'Joined');
+      }
+    } catch (error) {
+      signal.throwIfAborted();
+      // A master that answered has decided: another of its addresses would say the same.
+      if (!(error instanceof ClusterError) || error.code !== 'unreachable') throw error;
+      failures.push(error);
+    }
+  }
+  const text = failures.map((failure) => describeError(failure)).join('; ');
+  throw new ClusterError('unreachable', `Cannot reach the master to join: ${text}`, {
+    remedy: 'Check that "muster run" is running there and that this machine may connect to it',
+  });
+}
+
+/** Before the secret leaves: is this the master of the cluster that the token is for? */
+function mustBeMaster(stream: Stream, token: JoinToken): void {
+  const { authorityFingerprint, cluster } = token;
+  const chain = stream.presentedChain ?? [];
+  const expected = { authorityFingerprint, cluster };
+  const verdict = verifyPresentedChain(chain, expected, systemClock.nowMs());
+  if (!isRefusal(verdict)) return;
+  stream.abort();
+  const { message, remedy } = explainRefusal(verdict, 'checker', `the master at ${stream.remote}`);
+  throw new ClusterError('authentication', message, { remedy });
+}
+
+function joinSession(stream: Stream, log: Logger): Session {
+  const session = new Session({
+    stream,
+    clock: systemClock,
+    log,
+    peerRole: 'master',
+    peer: `the master at ${stream.remote}`,
+    handlers: {},
+    acceptedBeforeOpen: [],
+  });
+  session.open(session.peer);
+  return session;
+}
+
+/** Nothing is written unless what came back is what was asked for. */
+function checkAnswer(answer: ReplyOf<'join.redeem'>, token: JoinToken, keyPem: string): void {
+  const isRight = fingerprint(answer.authority) === token.authorityFingerprint &&
+    authorityCluster(answer.authority) === token.cluster &&
+    isIssuedBy(answer.certificate, answer.authority) &&
+    certificateMatchesKey(answer.certificate, keyPem);
+  if (isRight) return;
+  throw new ClusterError('authentication', 'The master answered with certificates that do not fit');
+}

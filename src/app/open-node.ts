@@ -1,0 +1,183 @@
+/**
+ * Composition of a real node: the ports of the runtime, and the node of its configuration's role.
+ *
+ * The instance lock is taken first and given back last; whoever holds it owns the state directory.
+ */
+import { fromBytes, toHex } from '../base/bytes.ts';
+import type { Config } from '../config/config.ts';
+import { masterOperations, workerOperations } from '../node/local-operations.ts';
+import { MasterNode } from '../node/master.ts';
+import type { NodeFacts } from '../node/node-facts.ts';
+import type { Operations } from '../node/operations.ts';
+import { WorkerNode } from '../node/worker.ts';
+import type { Logger, NodeIdentity, Ports } from '../ports.ts';
+import { buildInfo } from '../runtime/build-info.ts';
+import { readCertificate, sha256, timingSafeEqualBytes } from '../runtime/certificates.ts';
+import { fingerprint } from '../runtime/certificates.ts';
+import { systemClock, watchLoop } from '../runtime/clock.ts';
+import { createCompression } from '../runtime/compression.ts';
+import { openDatabase } from '../runtime/database.ts';
+import { openFiles } from '../runtime/files.ts';
+import { createHashing } from '../runtime/hashing.ts';
+import { acquireLock } from '../runtime/instance-lock.ts';
+import { createTlsNetwork } from '../runtime/net.ts';
+import { createProcesses } from '../runtime/processes.ts';
+import { systemRandom } from '../runtime/random.ts';
+import { makeDirectory, systemFacts } from '../runtime/system.ts';
+import { createWatcher } from '../runtime/watcher.ts';
+import { protocolNames } from '../wire/handshake.ts';
+import { identifyMaster, identifyWorker, type Trust } from './identify.ts';
+import { openIssuer } from './issuer.ts';
+import { type NodeCredentials, ownCertificate, readCredentials } from './own-certificate.ts';
+import { type TlsFiles, tlsFiles } from './tls-files.ts';
+
+/** A node that is open in this process. */
+export interface OpenNode {
+  readonly operations: Operations;
+  /** Works as a daemon until the signal is aborted. */
+  run(signal: AbortSignal): Promise<void>;
+  close(): void;
+}
+
+/** What both roles are made of. */
+interface Parts {
+  readonly config: Config;
+  readonly ports: Ports;
+  readonly facts: NodeFacts;
+  readonly files: TlsFiles;
+  readonly credentials: NodeCredentials;
+  readonly trust: Trust;
+  readonly reload: (tls: NodeCredentials['tls']) => void;
+  readonly close: () => void;
+}
+
+/**
+ * Opens the node of a configuration.
+ * @throws ClusterError `locked` where another process has it open, `authentication`, `permission`…
+ */
+export async function openNode(config: Config, log: Logger): Promise<OpenNode> {
+  await makeDirectory(config.node.state, 0o700);
+  const lock = acquireLock(config.paths.lock);
+  const undo: (() => void)[] = [() => lock.release()];
+  const close = () => undo.splice(0).reverse().forEach((step) => step());
+  try {
+    const parts = await openParts(config, log, undo);
+    return config.node.role === 'master'
+      ? await openMaster({ ...parts, close })
+      : await openWorker({ ...parts, close });
+  } catch (error) {
+    close();
+    throw error;
+  }
+}
+
+async function openParts(
+  config: Config,
+  log: Logger,
+  undo: (() => void)[],
+): Promise<Omit<Parts, 'close'>> {
+  const { root, name, role, cluster, state, tls } = config.node;
+  const clock = systemClock;
+  const files = tlsFiles(tls);
+  const credentials = await readCredentials(files);
+  const { authorityPem } = credentials.tls;
+  const hashing = await createHashing();
+  const onWarning = (text: string) => log.log('warning', text);
+  const disk = await openFiles({ root, stateDirectory: state, clock, hashing, onWarning });
+  undo.push(() => disk.close());
+  const database = openDatabase(config.paths.database);
+  undo.push(() => database.close());
+  const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = config.master;
+  const network = createTlsNetwork({
+    credentials: credentials.tls,
+    protocols: Object.values(protocolNames),
+    readPeer: (der) => readCertificate(der, authorityPem),
+    limits: {
+      handshakesMax,
+      handshakesPerAddressMax,
+      handshakeMs: handshakeTimeoutMs,
+      connectMs: config.worker.connectTimeoutMs,
+    },
+    log,
+    clock,
+  });
+  const ports: Ports = {
+    clock,
+    random: systemRandom,
+    log,
+    network,
+    files: disk,
+    watcher: createWatcher({ root, clock, onWarning }),
+    hashing,
+    compression: createCompression(),
+    database,
+    processes: createProcesses(clock),
+  };
+  return {
+    config,
+    ports,
+    facts: nodeFacts({ cluster, node: name, role }, undo),
+    files,
+    credentials,
+    trust: {
+      authorityPem,
+      authorityFingerprint: fingerprint(authorityPem),
+      cluster,
+      nowMs: () => clock.nowMs(),
+    },
+    reload: (renewed) => network.reload(renewed),
+  };
+}
+
+function nodeFacts(identity: NodeIdentity, undo: (() => void)[]): NodeFacts {
+  const loop = watchLoop();
+  undo.push(() => loop.close());
+  return {
+    identity,
+    version: buildInfo().version,
+    epoch: toHex(fromBytes(systemRandom.bytes(8))),
+    pid: systemFacts().pid,
+    startedMs: systemClock.nowMs(),
+    longestLoopHoldMs: () => Math.round(loop.longestHoldMs()),
+  };
+}
+
+async function openMaster(parts: Parts): Promise<OpenNode> {
+  const { config, ports, facts, files, credentials, trust, reload, close } = parts;
+  const issuer = await openIssuer(files, config.certificates.nodeDays);
+  const node = await MasterNode.open(
+    {
+      ...ports,
+      issuer,
+      own: ownCertificate(files, facts.identity, credentials, reload),
+      tokenPorts: {
+        randomBytes: (count) => systemRandom.bytes(count),
+        sha256,
+        isEqual: timingSafeEqualBytes,
+      },
+      authorityFingerprint: trust.authorityFingerprint,
+      identify: (stream, registry) => identifyWorker(stream, trust, registry),
+    },
+    config,
+    facts,
+  );
+  return { operations: masterOperations(node), run: (signal) => node.run(signal), close };
+}
+
+async function openWorker(parts: Parts): Promise<OpenNode> {
+  const { config, ports, facts, files, credentials, trust, reload, close } = parts;
+  const node = await WorkerNode.open(
+    {
+      ...ports,
+      own: ownCertificate(files, facts.identity, credentials, reload),
+      identify: (stream) => identifyMaster(stream, trust),
+    },
+    config,
+    facts,
+  );
+  return {
+    operations: workerOperations(node, (signal, work) => node.withSession(signal, work)),
+    run: (signal) => node.run(signal),
+    close,
+  };
+}

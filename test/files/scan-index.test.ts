@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { isRacy, makeRecord, ScanIndex } from '../../src/files/scan-index.ts';
+import type { FileFacts } from '../../src/ports.ts';
+
+function facts(settings: Partial<FileFacts> = {}): FileFacts {
+  return { kind: 'file', size: 1, mtimeMs: 0, ctimeMs: 0, inode: 1, mode: 0o644, ...settings };
+}
+
+function index(...paths: string[]): ScanIndex {
+  const made = new ScanIndex();
+  for (const path of paths) made.set(makeRecord(path, facts(), 'hash', 0, true));
+  return made;
+}
+
+test('isRacy() asks whether the last change and the reading were close', () => {
+  const cases: [changedMs: number, isExpected: boolean][] = [
+    [10_000 - 2002, false],
+    [10_000 - 2001, true],
+    [10_000, true],
+    [12_000, true],
+    // The reading may have been at any time until 13,000.
+    [15_000, true],
+    [15_001, false],
+    [99_000, false],
+  ];
+  for (const [changedMs, isExpected] of cases) {
+    const long = -1e9;
+    const byCtime = isRacy(facts({ ctimeMs: changedMs, mtimeMs: long }), 10_000, 13_000, 2000);
+    const byMtime = isRacy(facts({ ctimeMs: long, mtimeMs: changedMs }), 10_000, 13_000, 2000);
+    assert.deepEqual([byCtime, byMtime], [isExpected, isExpected], `changed at ${changedMs}`);
+  }
+});
+
+test('ScanIndex.subtree() gives what is below before what is above', () => {
+  const made = index('a/b/c/1', 'a/b/2', 'a/d/3', 'x/4');
+  const found = made.subtree('a');
+  assert.deepEqual([...found].sort(), ['a', 'a/b', 'a/b/c', 'a/d']);
+  for (const path of found) {
+    for (const below of found.filter((other) => other.startsWith(`${path}/`))) {
+      assert.ok(found.indexOf(below) < found.indexOf(path), `${below} before ${path}`);
+    }
+  }
+  assert.deepEqual(made.subtree('unknown'), []);
+});
+
+test('ScanIndex.deleteDirectory() leaves nothing behind', () => {
+  const made = index('a/b/1', 'a/2');
+  made.delete('a/b/1');
+  made.deleteDirectory('a/b');
+  assert.equal(made.hasDirectory('a/b'), false);
+  assert.deepEqual([...made.directoriesIn('a')], []);
+  assert.deepEqual([...made.filesIn('a').keys()], ['2']);
+  assert.equal(made.filesCount, 1);
+});
+
+test('ScanIndex.longestUnchecked() gives those first that were recorded first', () => {
+  const made = index('1', '2', '3', '4');
+  made.set(makeRecord('1', facts(), 'hash', 5, true));
+  made.delete('3');
+  assert.deepEqual(made.longestUnchecked(2), ['2', '4']);
+  assert.deepEqual(made.longestUnchecked(9), ['2', '4', '1']);
+  assert.deepEqual(made.longestUnchecked(0.9), []);
+});

@@ -1,0 +1,150 @@
+/**
+ * That no verb of the port `Files` leaves the root while somebody swaps what is on the way for a
+ * link that leads outside. Not a proof: each test makes some hundred attempts in the middle of
+ * thousands of swaps, which an implementation that looks first and acts then does not survive.
+ */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { Worker } from 'node:worker_threads';
+import { codeOf } from '../../src/base/errors.ts';
+import type { SwapOrder } from './programs/swapper.ts';
+import { type FilesWorld, makeFilesWorld, namesBelow, plain } from './files-world.ts';
+
+const attemptsCount = 400;
+const attributes = plain;
+const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+
+/** Starts to swap; gives what ends it and tells how often it was done. */
+function startSwapping(path: string, target: string): () => Promise<number> {
+  const state = new Int32Array(new SharedArrayBuffer(8));
+  const order: SwapOrder = { path, aside: `${path}.aside`, target, state };
+  const worker = new Worker(new URL('./programs/swapper.ts', import.meta.url), {
+    workerData: order,
+  });
+  const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
+  // A failure is reported where the end is waited for.
+  ended.catch(() => {});
+  return async () => {
+    Atomics.store(state, 0, 1);
+    await ended;
+    return Atomics.load(state, 1);
+  };
+}
+
+/** Waits until the other thread is at it. */
+async function untilSwapping(world: FilesWorld): Promise<void> {
+  const isSwapping = () => fs.existsSync(join(world.root, 'd/sub.aside'));
+  while (!isSwapping()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** `d/sub` in the tree, which is swapped for a link to `sub` outside; both look alike. */
+async function raceIn(
+  attempt: (world: FilesWorld, index: number) => Promise<unknown>,
+  options: { readonly stateParent?: string } = {},
+): Promise<{ readonly world: FilesWorld; readonly outcomes: unknown[] }> {
+  const world = await makeFilesWorld(options);
+  const { outside, root, write } = world;
+  for (const name of ['victim', 'secret']) {
+    fs.mkdirSync(join(outside, 'sub/empty'), { recursive: true });
+    fs.writeFileSync(join(outside, 'sub', name), 'outside');
+    write(`d/sub/${name}`, 'inside');
+  }
+  const before = snapshot(outside);
+  const stop = startSwapping(join(root, 'd/sub'), join(outside, 'sub'));
+  await untilSwapping(world);
+  const outcomes: unknown[] = [];
+  for (let i = 0; i < attemptsCount; i++) {
+    outcomes.push(await attempt(world, i).catch((error: unknown) => error));
+  }
+  const swapsCount = await stop();
+  assert.ok(swapsCount > attemptsCount / 20, `swapped ${swapsCount} times only`);
+  assert.deepEqual(snapshot(outside), before);
+  return { world, outcomes };
+}
+
+function snapshot(directory: string): string[] {
+  return namesBelow(directory).map((name) => {
+    const { ino, nlink, mode, size, mtimeMs, ctimeMs } = fs.lstatSync(join(directory, name));
+    return [name, ino, nlink, mode, size, mtimeMs, ctimeMs].join(' ');
+  });
+}
+
+/** Errors must be those of a path that is blocked, or absent between two steps of a swap. */
+function assertOnly(outcomes: readonly unknown[], codes: readonly string[]): void {
+  for (const outcome of outcomes) {
+    if (outcome instanceof Error) assert.ok(codes.includes(codeOf(outcome)), String(outcome));
+  }
+}
+
+test('TreeWriter.place() puts nothing outside during swaps', async () => {
+  const { world, outcomes } = await raceIn(async ({ files }, index) => {
+    await files.stageAll([{ name: 's', bytes: bytes(`${index}`), attributes }]);
+    const path = index % 2 === 0 ? 'd/sub/victim' : `d/sub/new/${index}`;
+    return (await files.place([{ name: 's', path, directoryMode: 0o700 }]))[0];
+  });
+  assertOnly(outcomes, ['refused', 'notFound', 'changed', 'io']);
+  assert.ok(namesBelow(world.root).length > 3, 'placed some');
+});
+
+test('TreeWriter.place() from another volume puts nothing outside during swaps', {
+  skip: fs.existsSync('/dev/shm') ? false : 'there is no second file system to write to',
+}, async () => {
+  const stateParent = fs.mkdtempSync('/dev/shm/muster-test-');
+  try {
+    const { outcomes } = await raceIn(async ({ files }, index) => {
+      await files.stageAll([{ name: 's', bytes: bytes(`${index}`), attributes }]);
+      const path = index % 2 === 0 ? 'd/sub/victim' : `d/sub/new/${index}`;
+      return (await files.place([{ name: 's', path, directoryMode: 0o700 }]))[0];
+    }, { stateParent });
+    assertOnly(outcomes, ['refused', 'notFound', 'changed', 'io']);
+  } finally {
+    fs.rmSync(stateParent, { recursive: true });
+  }
+});
+
+test('TreeWriter.remove() and removeDirectory() take nothing outside during swaps', async () => {
+  const { outcomes } = await raceIn(async ({ files, root }, index) => {
+    if (index % 2 === 0) return files.removeDirectory('d/sub/empty');
+    // Put back what the last attempt took; through a path that may lead anywhere, so by link.
+    const isRemoved = await files.remove('d/sub/victim');
+    if (isRemoved) fs.writeFileSync(join(root, 'd/again'), 'inside');
+    return isRemoved;
+  });
+  assertOnly(outcomes, ['refused']);
+});
+
+test('TreeWriter.keepVersion() keeps nothing from outside during swaps', async () => {
+  const { world, outcomes } = await raceIn(({ files }, index) => {
+    return files.keepVersion('d/sub/victim', `v${index}`);
+  });
+  assertOnly(outcomes, ['refused']);
+  const kept = await world.files.versions();
+  assert.ok(kept.length > 0);
+  for (const name of kept) {
+    const path = join(world.state, 'versions', name);
+    assert.ok(fs.lstatSync(path).isFile());
+    assert.equal(fs.readFileSync(path, 'utf8'), 'inside');
+  }
+});
+
+test('TreeReader reads nothing from outside during swaps', async () => {
+  const { outcomes } = await raceIn(async ({ files, root, hash }, index) => {
+    const inside = fs.statSync(join(root, 'd')).dev;
+    assert.ok(inside > 0);
+    if (index % 4 === 0) return (await files.list('d/sub')).items.map(({ name }) => name).join();
+    if (index % 4 === 1) return (await hash('d/sub/secret'))[0]?.kind;
+    if (index % 4 === 2) return (await files.facts('d/sub/empty'))?.kind;
+    const file = await files.open('d/sub/secret');
+    const content = new TextDecoder().decode(await file.read(0, 100));
+    await file.close();
+    return content;
+  });
+  assertOnly(outcomes, ['notFound']);
+  const seen = new Set(outcomes.filter((each) => !(each instanceof Error)));
+  for (const each of ['outside', 'directory', 'empty,secret,victim']) {
+    assert.equal(seen.has(each), false, String(each));
+  }
+  assert.ok(seen.has('inside'));
+});
