@@ -42,16 +42,20 @@ async function simulate(scenario: Scenario, seed: number): Promise<boolean> {
   return false;
 }
 
-const chosen = scenarios.filter(({ name }) =>
-  values.scenario === undefined || values.scenario === name
-);
-if (values.list || chosen.length === 0) {
+const chosen = scenarios.filter(({ name }) => (values.scenario ?? name) === name);
+const firstSeed = Number(values.seed ?? Date.now() % 1_000_000_000);
+const runsCount = Number(values.runs);
+if (values.list) {
   for (const { name, summary } of scenarios) console.log(`${name}  ${summary}`);
-  process.exitCode = values.list ? 0 : 2;
+} else if (chosen.length === 0) {
+  console.error(`There is no scenario "${values.scenario}"; --list shows those that there are`);
+  process.exitCode = 2;
+} else if (!Number.isInteger(firstSeed) || !Number.isInteger(runsCount)) {
+  console.error('Seed and runs must be whole numbers');
+  process.exitCode = 2;
 } else {
-  const firstSeed = values.seed === undefined ? Date.now() % 1_000_000_000 : Number(values.seed);
   for (const scenario of chosen) {
-    for (let i = 0; i < Number(values.runs); i++) {
+    for (let i = 0; i < runsCount; i++) {
       if (!await simulate(scenario, firstSeed + i)) process.exitCode = 1;
     }
   }

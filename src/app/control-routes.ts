@@ -13,7 +13,9 @@ import { readOperationRequest } from './operation-requests.ts';
 /** All operations of a node as routes. */
 export function controlRoutes(operations: Operations): ControlRoutes {
   const names = Object.keys(operationRoutes) as OperationName[];
-  return Object.fromEntries(names.map((name) => [operationRoutes[name], handler(operations, name)]));
+  return Object.fromEntries(
+    names.map((name) => [operationRoutes[name], handler(operations, name)]),
+  );
 }
 
 function handler(operations: Operations, name: OperationName): ControlHandler {

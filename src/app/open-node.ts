@@ -55,7 +55,9 @@ interface Parts {
  * Opens the node of a configuration.
  * @throws ClusterError `locked` where another process has it open, `authentication`, `permission`…
  */
-export async function openNode(config: Config, log: Logger): Promise<OpenNode> {
+export async function openNode(config: Config, rootLog: Logger): Promise<OpenNode> {
+  const { role, name } = config.node;
+  const log = rootLog.child(role === 'master' ? 'Master' : `Worker ${name}`);
   await makeDirectory(config.node.state, 0o700);
   const lock = acquireLock(config.paths.lock);
   const undo: (() => void)[] = [() => lock.release()];

@@ -68,7 +68,8 @@ const freeBytesNoted = 1024 ** 3;
 function judgeDisk(facts: DoctorFacts, config: Config): DoctorCheckDocument[] {
   const checks: DoctorCheckDocument[] = [];
   const { freeBytes, isStagingBesideRoot } = facts;
-  if (isStagingBesideRoot === false) {
+  // A master puts no files in place.
+  if (isStagingBesideRoot === false && config.node.role === 'worker') {
     checks.push(fail(
       'staging',
       `${config.paths.staging} is not on the file system of ${config.node.root}`,

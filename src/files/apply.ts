@@ -10,21 +10,13 @@
  * One round at a time. A round that fails calls `discard`.
  */
 import type { BytePath } from '../base/bytes.ts';
-import type {
-  Clock,
-  Database,
-  Files,
-  HashAlgorithm,
-  Hashing,
-  Logger,
-  Random,
-} from '../ports.ts';
+import type { Clock, Database, Files, HashAlgorithm, Hashing, Logger, Random } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { IncomingFile } from './incoming-file.ts';
-import { Intake, type IncomingContent } from './intake.ts';
+import { type IncomingContent, Intake } from './intake.ts';
 import { Journal, journalMigrations } from './journal.ts';
-import { type RecoveryReport, recoverTree } from './recovery.ts';
+import { recoverTree, type RecoveryReport } from './recovery.ts';
 import { type ApplyFailure, type Incoming, Staging } from './staging.ts';
 import {
   type CommitReport,

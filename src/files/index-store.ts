@@ -202,7 +202,10 @@ export class IndexStore {
   ): Promise<void> {
     return this.#publishing.run(async () => {
       const isWhole = this.value(STATE) !== INCOMPLETE;
-      invariant(isWhole || this.#undo.length > 0, 'the published table is whole when it is changed');
+      invariant(
+        isWhole || this.#undo.length > 0,
+        'the published table is whole when it is changed',
+      );
       await this.#savePublished(generation, [...this.#undo, ...changes], values);
     });
   }

@@ -10,7 +10,13 @@ import { codeOf } from '../base/errors.ts';
 import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } from '../ports.ts';
 import type { FileSet } from './file-set.ts';
 import { damaged, IncomingFile } from './incoming-file.ts';
-import { type ApplyFailure, failureOf, type Incoming, type Staged, type Staging } from './staging.ts';
+import {
+  type ApplyFailure,
+  failureOf,
+  type Incoming,
+  type Staged,
+  type Staging,
+} from './staging.ts';
 import type { KeptVersion } from './version-store.ts';
 
 /** A file with its whole content. */

@@ -254,7 +254,9 @@ export class ScanPass {
   async #forgetTree(top: BytePath): Promise<void> {
     const { index, clock, note } = this.#context;
     for (const directory of index.subtree(top)) {
-      for (const name of index.filesIn(directory).keys()) note(joinPath(directory, name), undefined);
+      for (const name of index.filesIn(directory).keys()) {
+        note(joinPath(directory, name), undefined);
+      }
       index.deleteDirectory(directory);
       await clock.breathe();
     }

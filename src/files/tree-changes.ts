@@ -11,7 +11,7 @@ import type { Clock, Files, Logger } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { Journal } from './journal.ts';
-import { keepLeaving, keepPresent, type KeepingPorts } from './keeping.ts';
+import { type KeepingPorts, keepLeaving, keepPresent } from './keeping.ts';
 import { isBelow, parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';

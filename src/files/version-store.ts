@@ -98,8 +98,7 @@ export class VersionStore {
     this.#ports = ports;
     this.keepCount = options.keepCount;
     const { database } = ports;
-    const columns =
-      'id, path, set_name, generation, kind, name, hash, size, mtime_ms, replaced_ms';
+    const columns = 'id, path, set_name, generation, kind, name, hash, size, mtime_ms, replaced_ms';
     this.#insert = database.prepare(
       `INSERT INTO versions
          (path, set_name, generation, kind, name, hash, size, mtime_ms, replaced_ms)

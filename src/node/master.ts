@@ -39,7 +39,13 @@ import {
   type StatusDocument,
   type TokenDocument,
 } from './documents.ts';
-import { differencesOf, haltDocuments, problemDocuments, setDocuments, taskDocuments } from './report.ts';
+import {
+  differencesOf,
+  haltDocuments,
+  problemDocuments,
+  setDocuments,
+  taskDocuments,
+} from './report.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 
@@ -358,4 +364,3 @@ function peerDocument(
     bytes_sent: bytesWritten,
   };
 }
-

@@ -33,7 +33,10 @@ export interface OperationRequests {
   readonly sync: { readonly dryRun: boolean };
   readonly check: { readonly offline: boolean };
   readonly approve: { readonly set?: string };
-  readonly versions: { readonly path?: string };
+  readonly versions: {
+    /** Relative to the root; Unicode text, as people write it. */
+    readonly path?: string;
+  };
   readonly rollback: {
     /** Undo everything since and including this generation. */
     readonly generation?: number;

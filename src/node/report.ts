@@ -6,7 +6,7 @@ import type { FileSet } from '../files/file-set.ts';
 import type { Halt } from '../files/halts.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { ScanProblem } from '../files/scan.ts';
-import type { RoundResult } from '../tasks/integrity/integrity.ts';
+import type { RoundResult } from '../tasks/integrity/round-result.ts';
 import type { TaskState } from '../tasks/scheduler.ts';
 import type { Plan } from '../files/plan.ts';
 import {

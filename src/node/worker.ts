@@ -16,12 +16,9 @@ import type { Ports, Stream } from '../ports.ts';
 import { Dialer, type MasterLink } from '../session/dialer.ts';
 import { Renewal, renewByMaster } from '../tasks/certificates.ts';
 import { compareWithMaster } from '../tasks/integrity/compare.ts';
-import {
-  Integrity,
-  publishedHandlers,
-  type RoundProgress,
-  type RoundResult,
-} from '../tasks/integrity/integrity.ts';
+import type { RoundProgress } from '../tasks/integrity/execution.ts';
+import { Integrity, publishedHandlers } from '../tasks/integrity/integrity.ts';
+import type { RoundResult } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import {
@@ -41,7 +38,7 @@ import {
   syncDocument,
   taskDocuments,
 } from './report.ts';
-import { rollbackTo, type RollbackParts, versionsDocument } from './rollback.ts';
+import { type RollbackParts, rollbackTo, versionsDocument } from './rollback.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 
 /** What a worker needs beyond the ports of any node. */
@@ -130,7 +127,10 @@ export class WorkerNode {
         this.#dialer.run(signal),
         this.#scheduler.start(this.#integrity, signal),
         this.#scheduler.start(this.#keepAlive, signal),
-        this.#scheduler.start(new Renewal(this.#ports, own, renew, this.#config.certificates), signal),
+        this.#scheduler.start(
+          new Renewal(this.#ports, own, renew, this.#config.certificates),
+          signal,
+        ),
       ]);
     } finally {
       this.#isRunning = false;

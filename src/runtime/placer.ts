@@ -92,20 +92,44 @@ export class Placer {
         outcomes[index] = placeError(move, error);
       }
     });
-    await makeDurable(
-      this.#ports.clock,
-      copies.map(({ path, device }) => ({ device, open: () => this.#open(path, readFlags) })),
-    );
+    const failures = await this.#flushCopies(copies);
+    const placedNames: string[] = [];
     await this.#walkEach(copies, (walk, copy) => {
       const move = moves[copy.index]!;
       try {
-        const source = walk.locate(copy.path);
-        outcomes[copy.index] = moveCopy(source, copy, walk.locate(move.path), move.path);
-        fs.unlinkSync(this.#ports.staging.locate(move.name));
+        const failure = failures.get(copy);
+        if (failure !== undefined) throw failure;
+        const [source, target] = [walk.locate(copy.path), walk.locate(move.path)];
+        outcomes[copy.index] = moveTo(source, copy.inode, target, move.path);
+        placedNames.push(move.name);
       } catch (error) {
+        this.#discard(copy.path);
         outcomes[copy.index] = placeError(move, error);
       }
     });
+    await this.#ports.staging.discard(placedNames);
+  }
+
+  /** Makes copies durable; gives those for which that failed, with the reason. */
+  async #flushCopies(copies: readonly Copy[]): Promise<ReadonlyMap<Copy, unknown>> {
+    const failures = new Map<Copy, unknown>();
+    const open = (copy: Copy): number | undefined => {
+      try {
+        return this.#open(copy.path, readFlags);
+      } catch (error) {
+        failures.set(copy, error);
+        return undefined;
+      }
+    };
+    try {
+      await makeDurable(
+        this.#ports.clock,
+        copies.map((copy) => ({ device: copy.device, open: () => open(copy) })),
+      );
+    } catch (error) {
+      for (const copy of copies) failures.set(copy, error);
+    }
+    return failures;
   }
 
   /** Copies a staged file, with owner, mode and time, to a hidden name in its directory. */
@@ -124,7 +148,7 @@ export class Placer {
       const { dev, ino } = fs.fstatSync(target);
       return { index, path: temporary, device: dev, inode: ino };
     } catch (error) {
-      if (target !== undefined) this.#unlink(temporary);
+      if (target !== undefined) this.#discard(temporary);
       throw error;
     } finally {
       fs.closeSync(source);
@@ -141,10 +165,13 @@ export class Placer {
     }
   }
 
-  #unlink(path: BytePath): void {
+  /** Removes a copy that is of no use. Where that fails, `removeTemporaries` finds it some day. */
+  #discard(path: BytePath): void {
     const walk = this.#ports.root.walk();
     try {
       fs.unlinkSync(walk.locate(path));
+    } catch {
+      // The failure that led here is the one to report.
     } finally {
       walk.close();
     }
@@ -190,15 +217,6 @@ function moveTo(source: SystemPath, inode: number, target: SystemPath, path: Byt
   // Facts of a file that somebody else has put there by now must not be taken for ours.
   if (placed.inode === inode) return placed;
   throw new ClusterError('changed', `"${displayPath(path)}" was replaced while it was placed`);
-}
-
-function moveCopy(source: SystemPath, copy: Copy, target: SystemPath, path: BytePath): FileFacts {
-  try {
-    return moveTo(source, copy.inode, target, path);
-  } catch (error) {
-    fs.rmSync(source, { force: true });
-    throw error;
-  }
 }
 
 function notStaged(name: string, path: BytePath): ClusterError {

@@ -22,17 +22,34 @@ class ProcessStream implements StandardStream {
   readonly #name: 'stdout' | 'stderr';
   #isWatched = false;
   #isBroken = false;
+  /** Writes that have not left yet. */
+  #pendingCount = 0;
+  #waiting: (() => void)[] = [];
 
   constructor(name: 'stdout' | 'stderr') {
     this.#name = name;
   }
 
   write(text: string): void {
-    this.#write(text, () => {});
+    const stream = process[this.#name];
+    if (!this.#isWatched) {
+      this.#isWatched = true;
+      // Without a listener, a pipe that its reader has closed would end the process.
+      stream.on('error', () => this.#break());
+    }
+    if (this.#isBroken) return;
+    this.#pendingCount++;
+    try {
+      stream.write(text, () => this.#written());
+    } catch {
+      this.#break();
+    }
   }
 
   flushed(): Promise<void> {
-    return new Promise((resolve) => this.#write('', resolve));
+    // Every write is counted: bun calls back at once for an empty one, whatever waits before it.
+    if (this.#isBroken || this.#pendingCount === 0) return Promise.resolve();
+    return new Promise((resolve) => void this.#waiting.push(resolve));
   }
 
   get isTerminal(): boolean {
@@ -47,23 +64,18 @@ class ProcessStream implements StandardStream {
     return this.isTerminal ? process[this.#name].rows || 24 : 24;
   }
 
-  #write(text: string, done: () => void): void {
-    const stream = process[this.#name];
-    if (!this.#isWatched) {
-      this.#isWatched = true;
-      // Without a listener, a pipe that its reader has closed would end the process.
-      stream.on('error', () => (this.#isBroken = true));
-    }
-    if (this.#isBroken) {
-      done();
-      return;
-    }
-    try {
-      stream.write(text, () => done());
-    } catch {
-      this.#isBroken = true;
-      done();
-    }
+  #written(): void {
+    this.#pendingCount--;
+    if (this.#pendingCount === 0) this.#wake();
+  }
+
+  #break(): void {
+    this.#isBroken = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
 

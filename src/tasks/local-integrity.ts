@@ -45,6 +45,7 @@ export class LocalIntegrity implements Task {
     const scan = await this.#tree.refresh(turn.signal);
     this.#lastScan = scan;
     this.#problems.report(turn.log, scan.problems);
+    if (scan.changes.size > 0) turn.starting();
     const offer = await this.#publication.offer((set) => this.#tree.scanner.manifest(set));
     for (const halt of offer.newlyHalted) {
       turn.log.log(

@@ -144,11 +144,11 @@ class TaskLoop {
     const startedMs = this.#clock.monotonicMs();
     let work: Promise<unknown> = Promise.resolve();
     this.#isRunning = true;
-    this.#log.log('debug', 'Starting.');
     try {
       const what = `A round of ${this.#task.name}`;
       const report = await withDeadline(this.#clock, deadlineMs, what, signal, (inner) => {
-        const round = this.#task.round({ signal: inner, log: this.#log });
+        const starting = () => this.#log.log('info', 'Starting.');
+        const round = this.#task.round({ signal: inner, log: this.#log, starting });
         work = round;
         return round;
       });

@@ -35,6 +35,8 @@ export interface Turn {
   readonly signal: AbortSignal;
   /** Logger with the node's and the task's tag. */
   readonly log: Logger;
+  /** There is something to do: `Starting.` is logged, which rounds without work do at debug level. */
+  starting(): void;
 }
 
 /** What a round did. */

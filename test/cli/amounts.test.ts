@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { ageText, countOf, countText, momentOf, sizeText, spanText } from '../../src/cli/amounts.ts';
+import {
+  ageText,
+  countOf,
+  countText,
+  momentOf,
+  sizeText,
+  spanText,
+} from '../../src/cli/amounts.ts';
 import { isoTime } from '../../src/base/time-text.ts';
 
 test('countText() groups digits by three', () => {

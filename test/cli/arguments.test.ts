@@ -91,7 +91,10 @@ test('parseArguments() names what was probably meant', () => {
     [['nodes', 'expel', 'x'], 'Unknown command "nodes expel"'],
     [['status', '--wathc'], 'Unknown option "--wathc" of "muster status", did you mean "--watch"?'],
     [['sync', '-n'], 'Unknown option "-n" of "muster sync"'],
-    [['sync', '--no-color'], 'Unknown option "--no-color" of "muster sync", did you mean "--color"?'],
+    [
+      ['sync', '--no-color'],
+      'Unknown option "--no-color" of "muster sync", did you mean "--color"?',
+    ],
     [['config', 'schema', '--dir', 'x'], 'Unknown option "--dir" of "muster config schema"'],
     [['status', '--json=yes'], 'Option "--json" takes no value'],
     [['status', '--dir'], 'Option "--dir" needs a value: --dir DIR'],

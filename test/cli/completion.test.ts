@@ -68,7 +68,9 @@ test('completionScript() names every command and option in every shell', () => {
     const script = completionScript(shell);
     for (const [name, { options }] of commandList) {
       assert.ok(script.includes(`'${name}'`) || shell === 'fish', `${shell} ${name}`);
-      for (const option of options) assert.ok(script.includes(option.name), `${shell} ${option.name}`);
+      for (const option of options) {
+        assert.ok(script.includes(option.name), `${shell} ${option.name}`);
+      }
     }
     assert.ok(script.endsWith('\n'));
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { ClusterError } from '../../src/base/errors.ts';
-import { finish, FakeHost, run } from './fake-host.ts';
+import { FakeHost, finish, run } from './fake-host.ts';
 
 function failing(error: unknown) {
   return {

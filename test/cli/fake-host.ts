@@ -149,7 +149,8 @@ export class FakeHost implements Host {
     this.opened.push(options.needs);
     const operations = new Proxy({}, {
       get: (_, name) =>
-        Reflect.get(this.operations, name) as unknown ?? unexpected(`"${String(name)}" to be asked`),
+        Reflect.get(this.operations, name) as unknown ??
+          unexpected(`"${String(name)}" to be asked`),
     }) as Operations;
     return {
       operations,

@@ -67,15 +67,20 @@ export class TreeWorld {
 
   /** A scanner of this incarnation, with what the store remembers. */
   async scanner(options: Partial<ScannerOptions> = {}): Promise<Scanner> {
+    const scanner = this.makeScanner(options);
+    await this.run(scanner.load());
+    return scanner;
+  }
+
+  /** As `scanner`, but still to be loaded. */
+  makeScanner(options: Partial<ScannerOptions> = {}): Scanner {
     const { files, clock, hashing, log } = this.ports;
-    const scanner = new Scanner(
+    return new Scanner(
       { tree: files, clock, hashing, log },
       this.sets,
       { algorithm: 'md5', racyWindowMs: 100, rehashEveryMs: 86_400_000, ...options },
       this.indexStore(),
     );
-    await this.run(scanner.load());
-    return scanner;
   }
 
   versions(keepCount = 3): VersionStore {

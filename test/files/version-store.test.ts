@@ -111,7 +111,8 @@ test('VersionStore.restorePlan() says what was lost instead of restoring a wrong
   await note(tree, store, 3, 'a', 'created');
   await note(tree, store, 4, 'a', 'replaced');
   assert.deepEqual(shown(await tree.run(store.restorePlan(4))), ['restore a from a.4']);
-  assert.deepEqual(shown(await tree.run(store.restorePlan(3))), ['lost a']);
+  assert.deepEqual(shown(await tree.run(store.restorePlan(3))), ['remove a of rules']);
+  assert.deepEqual(shown(await tree.run(store.restorePlan(2))), ['lost a']);
   assert.deepEqual(shown(await tree.run(store.restorePlan(1))), ['lost a']);
   await tree.world.stop();
 });

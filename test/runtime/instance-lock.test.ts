@@ -1,6 +1,5 @@
 /** One instance for each state directory, with real processes. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +7,7 @@ import process from 'node:process';
 import { after, test } from 'node:test';
 import { ClusterError } from '../../src/base/errors.ts';
 import { acquireLock, isLocked } from '../../src/runtime/instance-lock.ts';
-import { saying, startProgram } from './run-program.ts';
+import { startProgram } from './run-program.ts';
 
 const top = mkdtempSync(join(tmpdir(), 'muster-lock-'));
 after(() => rmSync(top, { recursive: true }));
@@ -32,29 +31,29 @@ function lockedBy(pid: number | undefined, directory: string): (error: unknown) 
 test('acquireLock() keeps another process out, and names it', async () => {
   const { directory, lockFile } = stateDirectory();
   const holder = startProgram('lock-holder', [lockFile]);
-  await saying(holder, 'held');
-  assert.throws(() => acquireLock(lockFile), lockedBy(holder.pid, directory));
+  await holder.saying('held');
+  assert.throws(() => acquireLock(lockFile), lockedBy(holder.process.pid, directory));
   assert.equal(isLocked(lockFile), true);
   // Looking at it has not loosened it.
-  assert.throws(() => acquireLock(lockFile), lockedBy(holder.pid, directory));
+  assert.throws(() => acquireLock(lockFile), lockedBy(holder.process.pid, directory));
 
-  holder.stdin.write('x');
-  await saying(holder, 'released');
+  holder.process.stdin.write('x');
+  await holder.saying('released');
   assert.equal(isLocked(lockFile), false);
   const lock = acquireLock(lockFile);
   assert.equal(readFileSync(lockFile, 'utf8'), `${process.pid}\n`);
   lock.release();
-  holder.kill('SIGKILL');
+  holder.process.kill('SIGKILL');
 });
 
 test('acquireLock() succeeds at once after the holder was killed', async () => {
   const { lockFile } = stateDirectory();
   for (let round = 0; round < 3; round++) {
     const holder = startProgram('lock-holder', [lockFile]);
-    await saying(holder, 'held');
-    holder.kill('SIGKILL');
-    await once(holder, 'exit');
-    assert.equal(readFileSync(lockFile, 'utf8'), `${holder.pid}\n`, 'it could not tidy up');
+    await holder.saying('held');
+    holder.process.kill('SIGKILL');
+    await holder.ending();
+    assert.equal(readFileSync(lockFile, 'utf8'), `${holder.process.pid}\n`, 'it could not tidy up');
     acquireLock(lockFile).release();
   }
 });

@@ -16,7 +16,7 @@ import {
   systemFacts,
   writeSecretFile,
 } from '../../src/runtime/system.ts';
-import { endOf, runProgram, saying, startProgram } from './run-program.ts';
+import { runProgram, spawnProgram, startProgram } from './run-program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'muster-system-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -34,15 +34,18 @@ function failure(code: string, message: RegExp): (error: unknown) => true {
 
 test('standardOutput reaches a slow pipe as a whole, whichever way the process ends', async () => {
   for (const how of ['self', 'end']) {
-    const program = startProgram('write-much', ['30000', how]);
-    // The pipe is full long before anybody reads.
+    const program = spawnProgram('write-much', ['30000', how]);
     let messages = '';
-    program.stderr.setEncoding('utf8');
-    for await (const text of program.stderr.iterator({ destroyOnReturn: false })) {
-      messages += String(text);
-      if (messages.includes('done')) break;
+    program.stderr.setEncoding('utf8').on('data', (text: string) => (messages += text));
+    const ending = new Promise((resolve) => program.once('close', resolve));
+    // The pipe is full long before it is read.
+    await new Promise((resolve) => program.stdout.once('readable', resolve));
+    let output = '';
+    for await (const chunk of program.stdout) {
+      output += String(chunk);
+      await new Promise((resolve) => void setTimeout(resolve, 1));
     }
-    const { code, output } = await endOf(program);
+    const code = await ending;
     assert.equal(code, 5, how);
     const lines = output.split('\n');
     assert.equal(lines.length, 30_001, how);
@@ -53,7 +56,7 @@ test('standardOutput reaches a slow pipe as a whole, whichever way the process e
 
 test('standardOutput survives a reader that hangs up', async () => {
   for (const how of ['self', 'end']) {
-    const program = startProgram('write-much', ['30000', how]);
+    const program = spawnProgram('write-much', ['30000', how]);
     program.stdout.once('data', () => program.stdout.destroy());
     let messages = '';
     program.stderr.setEncoding('utf8').on('data', (text: string) => (messages += text));
@@ -79,34 +82,34 @@ test('isColorWanted() follows the choice, then the terminal and the environment'
 test('onStopSignal() tells of the first signal and ends the process at the second', async () => {
   for (const [first, number] of [['SIGTERM', 15], ['SIGINT', 2]] as const) {
     const program = startProgram('signals');
-    await saying(program, 'ready');
-    program.kill(first);
-    await saying(program, `${first} ${number}`);
-    program.kill('SIGTERM');
-    const { code, output } = await endOf(program);
+    await program.saying('ready');
+    program.process.kill(first);
+    await program.saying(`${first} ${number}`);
+    program.process.kill('SIGTERM');
+    const { code, output } = await program.ending();
     assert.equal(code, 128 + number);
-    assert.equal(output, 'SIGTERM 15\n');
+    assert.equal(output, `ready\n${first} ${number}\nSIGTERM 15\n`);
   }
 });
 
 test('onStopSignal() leaves it to the program how it stops', async () => {
   const program = startProgram('signals', ['obedient']);
-  await saying(program, 'ready');
-  program.kill('SIGTERM');
-  assert.equal((await endOf(program)).code, 0);
+  await program.saying('ready');
+  program.process.kill('SIGTERM');
+  assert.equal((await program.ending()).code, 0);
 });
 
 test('onSignal() handles a signal until it is removed', async () => {
   const program = startProgram('signals');
-  await saying(program, 'ready');
-  program.kill('SIGHUP');
-  await saying(program, 'hangup');
-  program.kill('SIGUSR1');
-  await saying(program, 'user');
-  program.kill('SIGHUP');
-  await saying(program, 'hangup');
-  program.kill('SIGUSR1');
-  const { signal, code } = await endOf(program);
+  await program.saying('ready');
+  program.process.kill('SIGHUP');
+  await program.saying('hangup');
+  program.process.kill('SIGUSR1');
+  await program.saying('user');
+  program.process.kill('SIGHUP');
+  await program.saying('hangup');
+  program.process.kill('SIGUSR1');
+  const { signal, code } = await program.ending();
   assert.ok(signal === 'SIGUSR1' || code === 138, `${signal} ${code}`);
 });
 

@@ -100,7 +100,10 @@ async function live(seed: number): Promise<Map<string, number>> {
   );
   await pair.world.settle(Promise.all(doing), 1000);
   if (ending === 'close') {
-    assert.deepEqual(reasons.map(({ code, by }) => `${code} ${by}`), ['shutdown peer', 'shutdown us']);
+    assert.deepEqual(reasons.map(({ code, by }) => `${code} ${by}`), [
+      'shutdown peer',
+      'shutdown us',
+    ]);
   }
   await pair.finish();
   for (const side of sidesOf) assert.deepEqual(pair.logged(side), []);
@@ -113,7 +116,9 @@ test('sessions that do everything at once settle everything, from thirty seeds',
     for (const [what, count] of await live(seed)) total.set(what, (total.get(what) ?? 0) + count);
   }
   // The seeds are of use only if they get everywhere.
-  for (const what of ['answered', 'received', 'left', 'stale', 'aborted', 'timeout', 'unreachable']) {
+  for (
+    const what of ['answered', 'received', 'left', 'stale', 'aborted', 'timeout', 'unreachable']
+  ) {
     assert.ok((total.get(what) ?? 0) > 5, `${what}: ${total.get(what)} times`);
   }
   for (const what of ['protocol', 'failed']) assert.equal(total.get(what), undefined);

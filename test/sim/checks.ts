@@ -1,4 +1,9 @@
-/** The checks that a simulated world runs between its events. */
+/**
+ * The checks that a simulated world runs between its events.
+ *
+ * Most run after every event, so a breach is reported at the very event that caused it; dear ones
+ * run at intervals of virtual time.
+ */
 
 /** A check, and when it is due again. */
 interface Check {

@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import { concatBytes } from '../../src/base/bytes.ts';
 import { SimNode } from './node.ts';
 import { connected, pair, read } from './pair.ts';
+import { SendWindow } from './send-window.ts';
+import { turn } from './turn.ts';
 
 const latency = { minMs: 1, typicalMs: 1, maxMs: 1 };
 
@@ -69,6 +71,21 @@ test('write() waits while the reader does not read, and goes on when it does', a
   assert.equal(isWritten, false);
   read(far);
   await all.world.settle(writing);
+});
+
+test('SendWindow lets writers go on only when no more than the window is outstanding', async () => {
+  const window = new SendWindow(() => 100);
+  await window.take(100);
+  let isResumed = false;
+  const waiting = window.take(50).then(() => isResumed = true);
+  window.free(49);
+  await turn();
+  assert.equal(isResumed, false);
+  window.free(1);
+  await waiting;
+  const failing = window.take(1);
+  window.fail(new Error('lost'));
+  await assert.rejects(failing, /lost/);
 });
 
 test('close() ends both directions after what was written; nothing is left open', async () => {

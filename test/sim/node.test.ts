@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import type { Ports, Stream } from '../../src/ports.ts';
+import { Life } from './life.ts';
 import { SimNetwork } from './network.ts';
 import { type Program, SimNode, type SimNodeOptions } from './node.ts';
 import { World } from './world.ts';
@@ -84,6 +85,11 @@ test('SimNode.kill() in the middle of an operation drops its outcome', async () 
   };
   const { files } = node.ports();
   files.list('').finally(() => isSettled = true).catch(() => {});
+  await world.run({ forMs: 100 });
+  const life = new Life(world, 'another');
+  life.operation('ends itself', 1, () => life.end()).finally(() => isSettled = true).catch(
+    () => {},
+  );
   await world.run({ forMs: 100 });
   assert.equal(isSettled, false);
   await world.stop();
@@ -170,7 +176,9 @@ test('Clock.sleep() ends at once by its signal, with the reason', async () => {
   const sleeping = clock.sleep(1000, controller.signal);
   world.at(10, 'abort', () => controller.abort(new Error('woken')));
   await assert.rejects(world.settle(sleeping), /woken/);
-  assert.equal(world.nowMs, 10);
+  assert.deepEqual([world.nowMs, world.eventsCount], [10, 1]);
+  await world.run({ forMs: 5000 });
+  assert.equal(world.eventsCount, 1, 'it does not wake up later');
   await assert.rejects(world.settle(clock.sleep(1, controller.signal)), /woken/);
   await world.stop();
 });

@@ -1,4 +1,9 @@
-/** How much may be on its way to a reader before those who write have to wait. */
+/**
+ * How much may be on its way to a reader before those who write have to wait.
+ *
+ * It only counts: who sends and who reads tell it. Without back-pressure in the program,
+ * `outstandingBytes` grows without bound, which a test can see.
+ */
 import { type Deferred, deferred } from '../../src/base/async.ts';
 
 /** Back-pressure of one direction of a simulated connection. */

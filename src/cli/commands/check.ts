@@ -62,14 +62,16 @@ function reportOf(context: Context, document: CheckDocument, command: string): R
 }
 
 function summary(document: CheckDocument): Line {
-  const files = countOf(document.files, 'file');
-  return document.in_sync
-    ? [styled('green', 'In sync'), ` with ${comparedWith(document)}: ${files} checked`]
-    : [
-      styled('yellow', 'Differs'),
-      ` from ${comparedWith(document)}: ` +
-      `${countOf(document.differences.length, 'difference')}, ${files} checked`,
-    ];
+  const { differences, in_sync: isInSync } = document;
+  const other = comparedWith(document);
+  const checked = `${countOf(document.files, 'file')} checked`;
+  if (isInSync) return [styled('green', 'In sync'), ` with ${other}: ${checked}`];
+  // What could not be read may differ or not.
+  if (differences.length === 0) {
+    return [styled('yellow', 'Partly compared'), ` with ${other}: ${checked}`];
+  }
+  const count = countOf(differences.length, 'difference');
+  return [styled('yellow', 'Differs'), ` from ${other}: ${count}, ${checked}`];
 }
 
 function comparedWith({ compared_with: other, generation }: CheckDocument): string {

@@ -1,7 +1,6 @@
 /**
  * `muster versions`: the earlier versions that are kept.
  */
-import { type BytePath, fromText } from '../../base/bytes.ts';
 import type { Config } from '../../config/config.ts';
 import { relativeTo, resolvePath } from '../../config/location.ts';
 import type { VersionsDocument } from '../../node/documents.ts';
@@ -28,10 +27,10 @@ export const versions: Handler = (context) => {
 };
 
 /** A path relative to the root, whichever way it was given. */
-function managedPath(config: Config, path: string): BytePath {
+function managedPath(config: Config, path: string): string {
   const { root } = config.node;
   const relative = relativeTo(root, resolvePath(root, path));
-  if (relative !== undefined && relative !== '') return fromText(relative);
+  if (relative !== undefined && relative !== '') return relative;
   throw new UsageError(
     `The path "${path}" is not within the managed tree "${root}"`,
     'Give a path relative to the tree',

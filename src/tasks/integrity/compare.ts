@@ -139,7 +139,10 @@ async function assertTruth(
   for (const { set, digest, changes } of comparison.differences) {
     const wanted = await withChanges(local.manifest(set), changes, clock);
     if (wanted.rootDigest === digest) continue;
-    throw new ProtocolError('unexpected', `The master's rows of set "${set}" do not fit its digest`);
+    throw new ProtocolError(
+      'unexpected',
+      `The master's rows of set "${set}" do not fit its digest`,
+    );
   }
 }
 
@@ -188,7 +191,9 @@ async function narrowDown(
   for (const leaf of wanted.keys()) {
     if (!asked.has(leaf)) throw new ProtocolError('unexpected', 'Rows that were not asked for');
   }
-  return leaves.flatMap((leaf) => changesFromLeaves(mine.leafEntries(leaf), wanted.get(leaf) ?? []));
+  return leaves.flatMap((leaf) =>
+    changesFromLeaves(mine.leafEntries(leaf), wanted.get(leaf) ?? [])
+  );
 }
 
 async function differingLeavesWith(
@@ -350,4 +355,3 @@ async function* inLargeChunks(
   }
   if (length > 0) yield concatBytes(parts);
 }
-

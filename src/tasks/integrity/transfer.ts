@@ -11,16 +11,23 @@ import { concatBytes, fromBytes } from '../../base/bytes.ts';
 import { ClusterError, codeOf, ProtocolError } from '../../base/errors.ts';
 import {
   type AbsenceReason,
+  type BundleItem,
   BundleReader,
   BundleWriter,
-  type BundleItem,
   packItems,
   readItems,
 } from '../../files/bundle.ts';
-import { BundleCache, type BuiltBundle } from '../../files/bundle-cache.ts';
+import { type BuiltBundle, BundleCache } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type { Publication } from '../../files/publication.ts';
-import type { Clock, Compression, HashAlgorithm, Hashing, OpenFile, TreeReader } from '../../ports.ts';
+import type {
+  Clock,
+  Compression,
+  HashAlgorithm,
+  Hashing,
+  OpenFile,
+  TreeReader,
+} from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
 

@@ -1,0 +1,189 @@
+/**
+ * Carrying plans out: fetch contents, put files in place, then remove.
+ *
+ * Contents are put in place whenever much of them is staged, and what was fetched before a cut is
+ * put in place too: nothing is fetched twice. Where the operator has a validation command, nothing
+ * is put in place before all of it is there and the command has let it pass.
+ */
+import type { Applier, ApplyFailure } from '../../files/apply.ts';
+import type { LocalTree } from '../../files/local-tree.ts';
+import type { Plan } from '../../files/plan.ts';
+import type { Compression, Logger } from '../../ports.ts';
+import type { Session } from '../../session/session.ts';
+import { failureText, Intake, type WantedFile } from './intake.ts';
+import { batchesOf, fetchContents } from './transfer.ts';
+
+/** The operator's commands around a change. */
+export interface RoundHooks {
+  readonly hasValidation: boolean;
+  /** @throws ClusterError('hook') where the change must not be made */
+  validate(generation: number, sets: readonly string[], signal: AbortSignal): Promise<void>;
+  reload(generation: number, sets: readonly string[], signal: AbortSignal): Promise<void>;
+}
+
+/** How far a round has come. */
+export interface RoundProgress {
+  readonly phase: 'scanning' | 'comparing' | 'fetching' | 'removing';
+  readonly filesDone: number;
+  readonly filesTotal: number;
+  readonly bytesDone: number;
+  readonly bytesTotal: number;
+}
+
+/** What carrying out needs. */
+export interface ExecutionPorts {
+  readonly applier: Applier;
+  readonly tree: LocalTree;
+  readonly compression: Compression;
+  readonly hooks: RoundHooks;
+  readonly log: Logger;
+}
+
+/** What is to be carried out, and how. */
+export interface ExecutionOptions {
+  readonly plans: readonly Plan[];
+  readonly generation: number;
+  /** Contents asked for in one request, bytes. */
+  readonly batchBytes: number;
+  readonly signal: AbortSignal;
+  readonly onProgress: ((progress: RoundProgress) => void) | undefined;
+}
+
+/** Contents staged before they are put in place: bounds what a crash throws away, bytes. */
+const commitBytes = 64 * 1024 * 1024;
+
+/** Failures listed one by one in the log of one round; the rest are counted. */
+const failureLinesMax = 20;
+
+/** Some plans being carried out, and what has become of them. */
+export class PlanExecution {
+  createdCount = 0;
+  replacedCount = 0;
+  removedCount = 0;
+  /** Bytes of contents that were received. */
+  bytes = 0;
+  readonly failures: ApplyFailure[] = [];
+  readonly #ports: ExecutionPorts;
+  readonly #options: ExecutionOptions;
+  readonly #wanted: readonly WantedFile[];
+  readonly #bytesTotal: number;
+  #filesDone = 0;
+
+  constructor(ports: ExecutionPorts, options: ExecutionOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#wanted = wantedFiles(options.plans);
+    this.#bytesTotal = this.#wanted.reduce((sum, item) => sum + item.entry.size, 0);
+  }
+
+  /** Does it all. @throws what ended it early; what was put in place until then stays */
+  async run(session: Session): Promise<void> {
+    const { applier, hooks, log } = this.#ports;
+    const { plans, generation, signal } = this.#options;
+    const names = plans.map((plan) => plan.set.name);
+    try {
+      await applier.requireSpace(this.#wanted.map((item) => item.entry));
+      await this.#fetch(session);
+      if (hooks.hasValidation) {
+        await hooks.validate(generation, names, signal);
+        await this.#commit();
+      }
+    } catch (error) {
+      await applier.discard();
+      throw error;
+    }
+    await this.#remove();
+    await applier.finish();
+    logFailures(log, this.failures);
+    const changedCount = this.createdCount + this.replacedCount + this.removedCount;
+    if (changedCount > 0) await hooks.reload(generation, names, signal);
+  }
+
+  async #fetch(session: Session): Promise<void> {
+    const { hooks } = this.#ports;
+    let stagedBytes = 0;
+    try {
+      for (const batch of batchesOf(this.#wanted, this.#options.batchBytes)) {
+        await this.#fetchBatch(session, batch);
+        this.#filesDone += batch.length;
+        this.#tell('fetching');
+        stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
+        if (hooks.hasValidation || stagedBytes < commitBytes) continue;
+        await this.#commit();
+        stagedBytes = 0;
+      }
+    } finally {
+      if (!hooks.hasValidation) await this.#commit();
+    }
+  }
+
+  async #fetchBatch(session: Session, batch: readonly WantedFile[]): Promise<void> {
+    const { applier, compression } = this.#ports;
+    const intake = new Intake(applier, (bytes) => {
+      this.bytes += bytes;
+      this.#tell('fetching');
+    });
+    try {
+      const wanted: WantedFile[] = [];
+      // A large content starts where an earlier transfer was cut.
+      for (const item of batch) wanted.push({ ...item, offset: await intake.prepare(item) });
+      await fetchContents({ compression }, session, wanted, intake, this.#options.signal);
+      await intake.stage();
+    } finally {
+      await intake.close();
+      this.failures.push(...intake.failures);
+    }
+  }
+
+  async #commit(): Promise<void> {
+    const report = await this.#ports.applier.commitBatch(this.#options.generation);
+    this.#ports.tree.scanner.adopt(report.placed);
+    this.createdCount += report.createdCount;
+    this.replacedCount += report.replacedCount;
+    this.failures.push(...report.failures);
+  }
+
+  async #remove(): Promise<void> {
+    const { applier, tree } = this.#ports;
+    this.#tell('removing');
+    for (const plan of this.#options.plans) {
+      if (plan.remove.length === 0) continue;
+      const removal = await applier.remove(plan.set, plan.remove, this.#options.generation);
+      tree.scanner.forget(removal.removed);
+      this.removedCount += removal.removed.length;
+      this.failures.push(...removal.failures);
+    }
+  }
+
+  #tell(phase: RoundProgress['phase']): void {
+    this.#options.onProgress?.({
+      phase,
+      filesDone: this.#filesDone,
+      filesTotal: this.#wanted.length,
+      bytesDone: this.bytes,
+      bytesTotal: this.#bytesTotal,
+    });
+  }
+}
+
+// ---------------------------------------------------------------------------------------------
+
+function wantedFiles(plans: readonly Plan[]): WantedFile[] {
+  return plans.flatMap(({ set, create, replace }) => [
+    ...create.map((entry) => ({ set: set.name, entry, offset: 0, incoming: { set, entry } })),
+    ...replace.map(({ entry, previous }) => ({
+      set: set.name,
+      entry,
+      offset: 0,
+      incoming: { set, entry, previous },
+    })),
+  ]);
+}
+
+function logFailures(log: Logger, failures: readonly ApplyFailure[]): void {
+  for (const failure of failures.slice(0, failureLinesMax)) {
+    log.log('warning', failureText(failure));
+  }
+  const more = failures.length - failureLinesMax;
+  if (more > 0) log.log('warning', `${more} further files failed`);
+}
