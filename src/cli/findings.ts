@@ -20,12 +20,15 @@ const marks: Readonly<Record<DifferenceDocument['action'], readonly [string, Sty
   remove: ['-', 'red'],
 };
 
-/** One line for each difference: `+ etc/rules/a.xml (1.2 KiB)`; on a terminal not too many. */
+/**
+ * One line for each difference, by path: `+ etc/rules/a.xml (1.2 KiB)`. On a terminal not too many.
+ */
 export function differenceLines(
   differences: readonly DifferenceDocument[],
   isTerminal: boolean,
 ): Line[] {
-  return capped(differences, isTerminal, ({ action, path, size }) => {
+  const sorted = [...differences].sort((left, right) => left.path < right.path ? -1 : 1);
+  return capped(sorted, isTerminal, ({ action, path, size }) => {
     const [mark, style] = marks[action];
     return [styled(style, `${mark} ${path}`), size === null ? '' : ` (${sizeText(size)})`];
   });
@@ -40,15 +43,16 @@ export function problemLines(problems: readonly ProblemDocument[], isTerminal: b
   ];
 }
 
-/** Which sets are halted, why, and what to do about it. */
+/** Which sets are halted, why, and how to look at it and let it through. */
 export function haltLines(
   halted: readonly HaltedSet[],
   nextCommand: (words: string) => string,
+  options: { readonly isListed: boolean },
 ): Line[] {
   return halted.flatMap(({ set, reason }): Line[] => [
     [styled('red', 'muster:'), ` Set "${set}" is halted: ${reason}`],
-    `  See what would change with "${nextCommand('diff')}", ` +
-    `then let it through with "${nextCommand(`approve ${set}`)}"`,
+    ...(options.isListed ? [] : [`  See what would change: ${nextCommand('diff')}`]),
+    `  To let it through: ${nextCommand(`approve ${set}`)}`,
   ]);
 }
 

@@ -97,6 +97,7 @@ export class Intake {
       await staging.requireSpace(entry.size - offset, `"${displayPath(entry.path)}"`);
       const hasher = hashing.create(this.#options.algorithm);
       if (offset > 0) await files.hashStaged(stagedName, offset, hasher);
+      staging.notePartial(stagedName);
       return new IncomingFile({
         entry,
         hasher,

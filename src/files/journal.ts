@@ -88,12 +88,9 @@ export class Journal {
     return Number(this.#count.get()?.['count'] ?? 0);
   }
 
-  /** Writes changes down, all or none, in place of the rows of an earlier attempt at them. */
-  begin(changes: readonly JournalChange[], replacedIds: Iterable<number> = []): number[] {
-    return inTransaction(this.#database, () => {
-      for (const id of replacedIds) this.#strike.run(id);
-      return changes.map((change) => this.#write(change));
-    });
+  /** Writes changes down, all or none. Gives the ids of their rows. */
+  begin(changes: readonly JournalChange[]): number[] {
+    return inTransaction(this.#database, () => changes.map((change) => this.#write(change)));
   }
 
   /** Marks changes as made and strikes others out, together with what `alongside` does. */

@@ -180,7 +180,7 @@ async function makeNow(
     for (const slice of slices(group, sliceCount)) {
       const batch = slice.map(({ staged }) => staged);
       try {
-        const report = await ports.changes.place(batch, generation, slice.map(({ row }) => row.id));
+        const report = await ports.changes.place(batch, generation);
         for (const placed of report.placed) redone.push(placed);
         for (const failure of report.failures) failures.push(failure);
       } catch (error) {

@@ -182,18 +182,18 @@ export class ScanPass {
     const { index, sets, clock } = this.#context;
     const files = index.filesIn(directory);
     const found: BytePath[] = [];
-    const present = new Set<ByteString>();
+    const present = { files: new Set<ByteString>(), directories: new Set<ByteString>() };
     for (const [at, item] of listing.items.entries()) {
       if (at % mergeCount === mergeCount - 1) await clock.breathe();
       const path = joinPath(directory, item.name);
       const record = files.get(item.name);
       const isKnown = record !== undefined;
       if (item.kind === 'file' && (isKnown || sets.setOf(path) !== undefined)) {
-        present.add(item.name);
+        present.files.add(item.name);
         this.#lookAtFile(path, record, item);
         await this.#reading.readIfFull();
       } else if (item.kind === 'directory' && sets.isOnTheWay(path)) {
-        present.add(item.name);
+        present.directories.add(item.name);
         found.push(path);
       } else if (item.kind === 'symlink' || item.kind === 'other') {
         this.#refuse(path, item.kind);
@@ -213,20 +213,20 @@ export class ScanPass {
   /** Forgets what was known in a directory and is not there any more. */
   async #forgetAbsent(
     directory: BytePath,
-    present: ReadonlySet<ByteString>,
+    present: Present,
     listing: DirectoryListing,
   ): Promise<void> {
     const { index, clock, note } = this.#context;
     const unreadable = new Set(listing.unreadable.map((item) => item.shownName));
-    const isAbsent = (name: ByteString): boolean =>
-      !present.has(name) && !(unreadable.size > 0 && unreadable.has(displayPath(name)));
+    const isAbsent = (name: ByteString, names: ReadonlySet<ByteString>): boolean =>
+      !names.has(name) && !(unreadable.size > 0 && unreadable.has(displayPath(name)));
     let lookedAtCount = 0;
     for (const name of index.filesIn(directory).keys()) {
       if (++lookedAtCount % mergeCount === 0) await clock.breathe();
-      if (isAbsent(name)) note(joinPath(directory, name), undefined);
+      if (isAbsent(name, present.files)) note(joinPath(directory, name), undefined);
     }
     for (const name of index.directoriesIn(directory)) {
-      if (isAbsent(name)) await this.#forgetTree(joinPath(directory, name));
+      if (isAbsent(name, present.directories)) await this.#forgetTree(joinPath(directory, name));
     }
   }
 
@@ -268,6 +268,12 @@ export class ScanPass {
 }
 
 // ---
+
+/** Names that a listing has: a name can turn from a file into a directory. */
+interface Present {
+  readonly files: ReadonlySet<ByteString>;
+  readonly directories: ReadonlySet<ByteString>;
+}
 
 const kindNames = {
   file: 'a file',

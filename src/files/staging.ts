@@ -124,8 +124,12 @@ export class Staging {
     let name = base;
     for (let n = 2; inUse.has(name); n++) name = `${base}-${n}`;
     this.#open.add(name);
-    this.#ports.journal.addPartial(name);
     return name;
+  }
+
+  /** Notes that a download is about to have a file in staging, worth keeping over a restart. */
+  notePartial(name: string): void {
+    this.#ports.journal.addPartial(name);
   }
 
   /** A download has ended, whole or not. */

@@ -76,14 +76,10 @@ export class TreeChanges {
   }
 
   /**
-   * Moves staged files to their paths. `redoneIds` are journal rows of an earlier attempt.
+   * Moves staged files to their paths.
    * @throws ClusterError where the contents could not be flushed; then none was moved
    */
-  async place(
-    batch: readonly Staged[],
-    generation: number,
-    redoneIds: readonly number[] = [],
-  ): Promise<CommitReport> {
+  async place(batch: readonly Staged[], generation: number): Promise<CommitReport> {
     const { files, staging } = this.#ports;
     const report: Placing = { placed: [], createdCount: 0, replacedCount: 0, failures: [] };
     const names = batch.map((item) => item.stagedName);
@@ -93,11 +89,8 @@ export class TreeChanges {
       await staging.discardNames(names);
       throw error;
     }
-    let replacedIds = redoneIds;
     for (const slice of slices(batch, sliceCount)) {
-      const changes = await this.#keepAll(slice, generation, report);
-      await this.#make(changes, replacedIds, report);
-      replacedIds = [];
+      await this.#make(await this.#keepAll(slice, generation, report), report);
     }
     await this.#flushIfMuch();
     return report;
@@ -177,13 +170,9 @@ export class TreeChanges {
     return kept;
   }
 
-  async #make(
-    changes: readonly PlaceChange[],
-    replacedIds: readonly number[],
-    report: Placing,
-  ): Promise<void> {
+  async #make(changes: readonly PlaceChange[], report: Placing): Promise<void> {
     const { files, journal, staging, versions } = this.#ports;
-    const ids = journal.begin(changes, replacedIds);
+    const ids = journal.begin(changes);
     const outcomes = await files.place(changes.map(({ placement }) => ({
       name: placement.stagedName,
       path: placement.entry.path,

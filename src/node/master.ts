@@ -117,7 +117,7 @@ export class MasterNode {
 
   /** Serves until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { network, watcher, log, files } = this.#ports;
+    const { network, watcher, log } = this.#ports;
     const { master, localIntegrity, keepAlive, certificates } = this.#config;
     const listener = await network.listen(
       master.listen,

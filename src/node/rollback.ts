@@ -54,14 +54,14 @@ export async function rollbackTo(
   failures.push(...await parts.applier.stageVersions(plan.restore));
   const generation = parts.applied.generation;
   const commit = await parts.applier.commitBatch(generation);
-  parts.scanner.adopt(commit.placed);
+  await parts.scanner.adopt(commit.placed);
   failures.push(...commit.failures);
   let removed = 0;
   for (const set of parts.sets.sets) {
     const leaving = plan.remove.filter((file) => file.set === set.name);
     if (leaving.length === 0) continue;
     const removal = await parts.applier.remove(set, leaving, generation);
-    parts.scanner.forget(removal.removed);
+    await parts.scanner.forget(removal.removed);
     removed += removal.removed.length;
     failures.push(...removal.failures);
   }

@@ -95,7 +95,7 @@ async function readBody(
   { bodyBytesMax }: ExchangeLimits,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const { promise: ended, resolve, reject } = deferred<void>();
+  const ended = deferred<void>();
   const chunks: Buffer[] = [];
   let bytesCount = 0;
   message.on('data', (chunk: Buffer) => {
@@ -107,11 +107,11 @@ async function readBody(
     // The rest is read and dropped, so that the client sees the answer.
     chunks.length = 0;
     const error = new ClusterError('refused', `A request may have ${bodyBytesMax} bytes`);
-    reject(new HttpError(413, error, { connection: 'close' }));
+    ended.reject(new HttpError(413, error, { connection: 'close' }));
   });
-  message.on('end', resolve);
-  message.on('error', reject);
-  await untilAborted(ended, signal);
+  message.on('end', () => ended.resolve());
+  message.on('error', (error) => ended.reject(error));
+  await untilAborted(ended.promise, signal);
   if (bytesCount === 0) return undefined;
   try {
     return JSON.parse(Buffer.concat(chunks).toString());

@@ -21,7 +21,12 @@ import type { ControlRoutes } from './control-routes.ts';
 import { systemCode } from './file-errors.ts';
 import { listenError } from './net-errors.ts';
 
-export type { ControlHandler, ControlReply, ControlRequest, ControlRoutes } from './control-routes.ts';
+export type {
+  ControlHandler,
+  ControlReply,
+  ControlRequest,
+  ControlRoutes,
+} from './control-routes.ts';
 
 /** Longest path of a Unix socket, bytes: what the operating systems have room for. */
 const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;

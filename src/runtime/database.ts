@@ -28,10 +28,11 @@ export interface DatabaseOptions {
 /** Opens a database, which is created where there is none. `:memory:` is one without a file. */
 export function openDatabase(file: string, options: DatabaseOptions = {}): Database {
   if (file !== ':memory:') makePrivate(file);
-  const database = attempt(`open database "${file}"`, () => new DatabaseSync(file, {
-    timeout: BUSY_MS,
-    enableForeignKeyConstraints: true,
-  }));
+  const database = attempt(`open database "${file}"`, () =>
+    new DatabaseSync(file, {
+      timeout: BUSY_MS,
+      enableForeignKeyConstraints: true,
+    }));
   try {
     attempt(`open database "${file}"`, () => {
       database.exec('PRAGMA journal_mode = WAL');

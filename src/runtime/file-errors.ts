@@ -30,9 +30,10 @@ export function systemCode(error: unknown): string | undefined {
 /** Why it failed, for people: `no such file or directory`. */
 export function failureReason(error: unknown): string {
   if (!(error instanceof Error)) return displayText(String(error));
-  // "ENOENT: no such file or directory, open '/proc/...'": only the middle says anything.
+  // "ENOENT: no such file or directory, open '/proc/...'": only the middle says anything. Or, where
+  // it comes from another part of the runtime: "No space left on device (os error 28)".
   const match = /^E[A-Z0-9]+: ([^,]+)/.exec(error.message);
-  return displayText(match?.[1] ?? error.message);
+  return displayText(match?.[1] ?? error.message.replace(/ \(os error \d+\)$/, ''));
 }
 
 /** Whether the error says that nothing is there: a name too long for the disk is nowhere. */

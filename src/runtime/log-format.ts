@@ -53,8 +53,10 @@ export function jsonLine(record: LogRecord): string {
   const { level, tags, text, facts } = record;
   const time = new Date(record.timeMs).toISOString();
   return JSON.stringify({ time, level, tags, text, facts })
-    .replace(UNPRINTABLE, (character) =>
-      `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    .replace(
+      UNPRINTABLE,
+      (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+    );
 }
 
 // --- internals -------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class SystemLog implements Log {
 
   close(): void {
     if (this.#isClosed) return;
-    for (const author of [...this.#complaints.keys()]) this.#settle(author);
+    for (const author of this.#complaints.keys()) this.#settle(author);
     this.#isClosed = true;
     this.#file?.close();
   }

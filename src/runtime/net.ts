@@ -11,7 +11,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
 import { abortReason, throwIfAborted, untilAborted } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
-import { formatAddress, parseAddress } from '../base/address.ts';
+import { parseAddress } from '../base/address.ts';
 import type { Address } from '../base/address.ts';
 import type {
   Clock,
@@ -184,7 +184,10 @@ class SystemNetwork implements TlsNetwork {
       throw new ClusterError(
         'incompatible',
         `Cannot talk to ${address}: it agreed on no protocol of muster`,
-        { remedy: 'Check that the address is that of a muster node, and update the older of the two' },
+        {
+          remedy:
+            'Check that the address is that of a muster node, and update the older of the two',
+        },
       );
     }
     const facts = peerFacts(socket, trust === 'cluster', this.#options.readPeer);

@@ -97,7 +97,9 @@ export class SocketStream implements Stream {
   write(bytes: Uint8Array): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     if (this.#isClosed || !this.#socket.writable) {
-      return Promise.reject(this.#lost(this.#isClosed ? 'it was closed here' : 'the peer ended it'));
+      return Promise.reject(
+        this.#lost(this.#isClosed ? 'it was closed here' : 'the peer ended it'),
+      );
     }
     if (this.#socket.write(bytes)) return done;
     this.#writers ??= deferred<void>();

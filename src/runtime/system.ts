@@ -5,13 +5,7 @@
 import { hostname } from 'node:os';
 import process from 'node:process';
 
-export {
-  CRASH_EXIT_CODE,
-  endProcess,
-  onCrash,
-  onSignal,
-  onStopSignal,
-} from './endings.ts';
+export { CRASH_EXIT_CODE, endProcess, onCrash, onSignal, onStopSignal } from './endings.ts';
 export type { ReceivedSignal } from './endings.ts';
 export {
   fileExists,

@@ -21,7 +21,7 @@ export interface RequestContext {
   /** Aborted when the peer gives the request up or the session ends. */
   readonly signal: AbortSignal;
   /** Sends bulk data before the reply; waits for the receiver's credit. */
-  send(bytes: Uint8Array): Promise<void>;
+  readonly send: (bytes: Uint8Array) => Promise<void>;
 }
 
 /** The function that answers one message. */

@@ -43,12 +43,13 @@ function text(tree: TreeWorld, path: string): string | undefined {
 /** What is left of staging, versions and the journal. */
 function leftovers(tree: TreeWorld) {
   const { disk } = tree.node;
-  const row = tree.ports.database.prepare('SELECT count(*) AS count FROM journal').get();
-  return {
-    staged: [...disk.staging.children.keys()],
-    versionsCount: disk.versions.children.size,
-    journalCount: row?.['count'],
-  };
+  const { database } = tree.ports;
+  const rows = database.prepare('SELECT name FROM partial_files ORDER BY name').all();
+  const partials = rows.map(({ name }) => name);
+  const staged = [...disk.staging.children.keys()].sort();
+  assert.deepEqual(partials, staged.filter((name) => name.startsWith('part-')));
+  const journal = database.prepare('SELECT count(*) AS count FROM journal').get();
+  return { staged, versionsCount: disk.versions.children.size, journalCount: journal?.['count'] };
 }
 
 test('Applier places small files with mode, owner and time of the receiver\'s set', async () => {
@@ -160,6 +161,7 @@ test('Applier fails one file, not the round, where something else stands in its 
   operator.symlink('etc/rules/link', '/etc/passwd');
   operator.symlink('etc/rules/outside', '/tmp');
   operator.write('etc/rules/file', 'x');
+  operator.write('etc/rules/denied', 'x');
   tree.node.disk.deny('etc/rules/denied', 'write');
   for (const keepCount of [3, 0]) {
     const report = await place(tree, tree.applier({}, tree.versions(keepCount)), {

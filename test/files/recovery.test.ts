@@ -237,7 +237,7 @@ async function runSeed(seed: number): Promise<void> {
 }
 
 test('Applier.recover() leaves old or new content at every path, and nothing else behind', async () => {
-  for (let seed = 1; seed <= Number(globalThis.process?.env['SEEDS'] ?? 60); seed++) {
+  for (let seed = 1; seed <= 60; seed++) {
     try {
       await runSeed(seed);
     } catch (error) {
@@ -264,6 +264,26 @@ test('Applier.recover() finishes a move that was journalled, once the content is
   assert.deepEqual(versions.list('etc/rules/a').map(({ kind, hash }) => [kind, hash]), [
     ['replaced', entryOf('', 'old').hash],
   ]);
+  checkClean(tree);
+  await tree.world.stop();
+});
+
+test('Applier.recover() notes a move that was made by copying, and not noted yet', async () => {
+  const tree = new TreeWorld({ sets });
+  tree.node.operator.write('etc/rules/a', 'old');
+  tree.node.disk.fault = ({ verb }) => {
+    if (verb === 'place') tree.node.kill();
+  };
+  liveOnce(tree, new Map([['etc/rules/a', 'new']]), 1).catch(() => {});
+  await tree.world.run({ forMs: 1000 });
+  tree.node.disk.fault = () => {};
+  // Between file systems the content is copied to its place before the staged file goes.
+  tree.node.operator.write('etc/rules/a', 'new', { isReplacing: true });
+  const versions = tree.versions(5);
+  const report = await tree.run(tree.applier({}, versions).recover());
+  assert.deepEqual([report.redone, report.madeCount, report.discardedCount], [[], 1, 1]);
+  const kept = versions.list('etc/rules/a').map(({ kind, hash }) => [kind, hash]);
+  assert.deepEqual(kept, [['replaced', entryOf('', 'old').hash]]);
   checkClean(tree);
   await tree.world.stop();
 });

@@ -300,6 +300,20 @@ test('Scanner.scan() keeps the entry of a file that cannot be read, and tries it
   await tree.world.stop();
 });
 
+test('Scanner.scan() tries a file again that could not be read when it was to be verified', async () => {
+  const tree = new TreeWorld();
+  tree.node.operator.write('etc/rules/a', 'old');
+  await tree.pass(1000);
+  const scanner = await tree.scanner();
+  await tree.run(scanner.scan(everywhere, never));
+  tree.node.disk.deny('etc/rules/a', 'read');
+  assert.equal((await tree.run(scanner.verify(never))).problems.length, 1);
+  tree.node.disk.allow('etc/rules/a');
+  tree.node.operator.rot('etc/rules/a', 'bad');
+  assert.deepEqual(changed(await tree.run(scanner.scan(everywhere, never))), ['+etc/rules/a']);
+  await tree.world.stop();
+});
+
 test('Scanner.scan() takes up a new time without telling of a change', async () => {
   const tree = new TreeWorld();
   tree.node.operator.write('etc/rules/a', 'x');

@@ -23,14 +23,15 @@ test('systemClock.sleep() rejects with the reason of its signal, and leaves no l
   const controller = new AbortController();
   const { signal } = controller;
   let listenersCount = 0;
-  const { addEventListener, removeEventListener } = signal;
-  signal.addEventListener = (...args: Parameters<typeof addEventListener>) => {
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => {
     listenersCount++;
-    addEventListener.apply(signal, args);
+    add(...args);
   };
-  signal.removeEventListener = (...args: Parameters<typeof removeEventListener>) => {
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
     listenersCount--;
-    removeEventListener.apply(signal, args);
+    remove(...args);
   };
   await systemClock.sleep(1, signal);
   assert.equal(listenersCount, 0);

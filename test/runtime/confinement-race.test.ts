@@ -12,24 +12,30 @@ import { systemClock } from '../../src/runtime/clock.ts';
 import type { SwapOrder } from './programs/swapper.ts';
 import { type FilesWorld, makeFilesWorld, namesBelow, plain } from './files-world.ts';
 
-const attemptsCount = 1500;
+/** A test goes on until there have been so many of each. */
+const attemptsCountMin = 1000;
+const swapsCountMin = 1000;
 const attributes = plain;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
-/** Starts to swap; gives what ends it and tells how often it was done. */
-function startSwapping(path: string, target: string): () => Promise<number> {
+/** Starts to swap. */
+function startSwapping(path: string, target: string) {
   const state = new Int32Array(new SharedArrayBuffer(8));
   const order: SwapOrder = { path, aside: `${path}.aside`, target, state };
   const worker = new Worker(new URL('./programs/swapper.ts', import.meta.url), {
     workerData: order,
   });
+  let hasFailed = false;
   const ended = new Promise((resolve, reject) => worker.on('exit', resolve).on('error', reject));
-  // A failure is reported where the end is waited for.
-  ended.catch(() => {});
-  return async () => {
-    Atomics.store(state, 0, 1);
-    await ended;
-    return Atomics.load(state, 1);
+  // Why is told where the end is waited for.
+  ended.catch(() => hasFailed = true);
+  return {
+    swapsCount: () => Atomics.load(state, 1),
+    hasFailed: () => hasFailed,
+    stop: () => {
+      Atomics.store(state, 0, 1);
+      return ended;
+    },
   };
 }
 
@@ -53,15 +59,14 @@ async function raceIn(
     write(`d/sub/${name}`, 'inside');
   }
   const before = snapshot(outside);
-  const stop = startSwapping(join(root, swapped), join(outside, swapped));
-  // Until the other thread is at it.
-  while (!fs.existsSync(join(root, `${swapped}.aside`))) await systemClock.sleep(1);
+  const swapper = startSwapping(join(root, swapped), join(outside, swapped));
   const outcomes: unknown[] = [];
-  for (let i = 0; i < attemptsCount; i++) {
-    outcomes.push(await attempt(world, i).catch((error: unknown) => error));
+  while (outcomes.length < attemptsCountMin || swapper.swapsCount() < swapsCountMin) {
+    outcomes.push(await attempt(world, outcomes.length).catch((error: unknown) => error));
+    if (swapper.hasFailed()) break;
+    await systemClock.breathe();
   }
-  const swapsCount = await stop();
-  assert.ok(swapsCount > attemptsCount / 20, `swapped ${swapsCount} times only`);
+  await swapper.stop();
   assert.deepEqual(snapshot(outside), before);
   return { world, outcomes };
 }

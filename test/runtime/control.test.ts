@@ -305,7 +305,10 @@ test('serveControl() replaces a socket that nobody listens on, and no other', as
   await listener.close();
 
   writeFileSync(path, 'precious');
-  await assert.rejects(serveControl({ path, routes: {}, log }), failure('refused', /it is a file$/));
+  await assert.rejects(
+    serveControl({ path, routes: {}, log }),
+    failure('refused', /it is a file$/),
+  );
   assert.equal(statSync(path).size, 8);
 });
 

@@ -42,7 +42,7 @@ test(
     );
     await assert.rejects(files.stageAll(small), {
       code: 'noSpace',
-      message: /^Cannot write staged file "s\d+": no space left on device$/,
+      message: /^Cannot write staged file "s\d+": no space left on device$/i,
     });
     const large = await files.stage('large', 0);
     await assert.rejects(large.write(fill(diskBytes)), { code: 'noSpace' });

@@ -28,7 +28,7 @@ const START_MS = new Date(2026, 10, 23, 9, 5, 7).getTime();
 
 function openLog(
   change: Partial<LogOptions> = {},
-): { log: Log; clock: ManualClock; file: string; lines(): string[] } {
+): { log: Log; clock: ManualClock; file: string; lines: () => string[] } {
   const clock = new ManualClock(START_MS);
   const file = join(directory, `${filesCount++}`, 'logs', 'cluster.log');
   const log = createLog({
@@ -234,6 +234,12 @@ test('createLog() writes to standard error: plain, coloured or as JSON', async (
   const records = json.messages.trim().split('\n').map((line) =>
     JSON.parse(line) as { level: string; facts?: unknown }
   );
-  assert.deepEqual(records.map(({ level }) => level), ['info', 'debug', 'warning', 'error', 'error']);
+  assert.deepEqual(records.map(({ level }) => level), [
+    'info',
+    'debug',
+    'warning',
+    'error',
+    'error',
+  ]);
   assert.deepEqual(records[3]!.facts, { filesCount: 3 });
 });

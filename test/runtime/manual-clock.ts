@@ -60,7 +60,7 @@ export class ManualClock implements Clock {
   /** Lets time pass and wakes whose time has come. */
   advance(ms: number): void {
     this.#elapsedMs += ms;
-    for (const sleeper of [...this.#sleepers]) {
+    for (const sleeper of this.#sleepers) {
       if (sleeper.wakeMs > this.#elapsedMs || !this.#sleepers.delete(sleeper)) continue;
       sleeper.wake();
     }

@@ -1,124 +1,30 @@
-/** The network over real sockets on loopback, on whatever runtime runs this. */
+/** Connecting and listening over real sockets, on whatever runtime runs this. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect as connectTcp, createServer } from 'node:net';
+import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
-import { concatBytes } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
-import { parseAddress } from '../../src/base/address.ts';
-import type { Clock, Listener, LogLevel, Logger, Stream } from '../../src/ports.ts';
 import { fingerprint, readCertificate } from '../../src/runtime/certificates.ts';
-import { systemClock } from '../../src/runtime/clock.ts';
-import { createTlsNetwork } from '../../src/runtime/net.ts';
-import type { NetworkLimits, TlsCredentials, TlsNetwork } from '../../src/runtime/net.ts';
+import type { TlsCredentials } from '../../src/runtime/net.ts';
 import { eventually, ManualClock } from './manual-clock.ts';
+import {
+  bytesOf,
+  cleanups,
+  dial,
+  failure,
+  master,
+  networkOf,
+  openDoor,
+  PROTOCOL,
+  readAll,
+  worker,
+} from './net-doors.ts';
 import { makeNode, office, twin } from './tls-nodes.ts';
 
-const PROTOCOL = 'muster/1';
-const master = await makeNode('master', 'm1');
-const worker = await makeNode('worker', 'w1');
-
-interface Line {
-  readonly level: LogLevel;
-  readonly text: string;
-}
-
-/** A network of a node, with what it logged. */
-function networkOf(
-  credentials: TlsCredentials | undefined,
-  change: { clock?: Clock; limits?: Partial<NetworkLimits>; protocols?: string[] } = {},
-): TlsNetwork & { readonly lines: Line[] } {
-  const { clock = systemClock, limits = {}, protocols = [PROTOCOL] } = change;
-  const lines: Line[] = [];
-  const log: Logger = { log: (level, text) => void lines.push({ level, text }), child: () => log };
-  const readPeer = (der: Uint8Array) => readCertificate(der, credentials?.authorityPem);
-  const options = { credentials, protocols, readPeer, limits, log, clock };
-  return Object.assign(createTlsNetwork(options), { lines });
-}
-
-/** A listening node and the streams that came in. */
-interface Door {
-  readonly network: TlsNetwork & { readonly lines: Line[] };
-  readonly listener: Listener;
-  readonly port: number;
-  /** The next stream that comes in. */
-  next(): Promise<Stream>;
-}
-
-const cleanups: (() => unknown)[] = [];
-after(async () => {
-  for (const cleanup of cleanups.reverse()) await cleanup();
-});
-
-async function openDoor(
-  credentials: TlsCredentials = master,
-  change: Parameters<typeof networkOf>[1] = {},
-): Promise<Door> {
-  const network = networkOf(credentials, change);
-  const came: Stream[] = [];
-  const listener = await network.listen('127.0.0.1:0', (stream) => {
-    came.push(stream);
-    cleanups.push(() => stream.abort());
-  });
-  cleanups.push(() => listener.close());
-  const next = async (): Promise<Stream> => {
-    await eventually('a stream comes in', () => came.length > 0);
-    return came.shift()!;
-  };
-  return { network, listener, port: parseAddress(listener.address)!.port, next };
-}
-
-function dial(
-  address: string,
-  credentials: TlsCredentials | undefined = worker,
-  change: Parameters<typeof networkOf>[1] & { trust?: 'cluster' | 'anyone'; signal?: AbortSignal } =
-    {},
-): Promise<Stream> {
-  const { trust = 'cluster', signal = new AbortController().signal } = change;
-  const protocols = change.protocols ?? [PROTOCOL];
-  const dialled = networkOf(credentials, change).connect(address, { protocols, trust, signal });
-  dialled.then((stream) => cleanups.push(() => stream.abort()), () => {});
-  return dialled;
-}
-
-async function readAll(stream: Stream): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of stream.readable) chunks.push(chunk);
-  return concatBytes([...chunks, new Uint8Array()]);
-}
-
-/** A TCP connection that says nothing by itself. */
-async function knock(port: number): Promise<Socket> {
-  const socket = connectTcp(port, '127.0.0.1');
-  cleanups.push(() => socket.destroy());
-  socket.on('error', () => {});
-  socket.on('data', () => {});
-  await once(socket, 'connect');
-  return socket;
-}
-
-function failure(code: string, message: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof ClusterError, String(error));
-    assert.equal(error.code, code, error.message);
-    assert.match(error.message, message);
-    return true;
-  };
-}
-
-function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
-}
-
 // --- who is who ------------------------------------------------------------------------------
-
 test('connect() and listen() give both ends a stream with the verified certificate', async () => {
   const door = await openDoor();
   const near = await dial(door.listener.address);
@@ -258,7 +164,6 @@ test('listen() takes neither TLS 1.2 nor a peer that names no protocol, also aft
 });
 
 // --- reaching it -----------------------------------------------------------------------------
-
 test('connect() says why an address cannot be reached', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -340,243 +245,4 @@ test('connect() gives up when stopped and at its deadline, and leaves nothing be
     await eventually('the connection is gone', () => socket.destroyed);
   }
   await assert.rejects(dial(address, worker, { signal: controller.signal }), reason);
-});
-
-// --- strangers -------------------------------------------------------------------------------
-
-test('listen() drops whoever does not finish the handshake in time', async () => {
-  const clock = new ManualClock();
-  const door = await openDoor(master, { clock });
-  const silent = await knock(door.port);
-  const slow = await knock(door.port);
-  slow.write(new Uint8Array([22, 3, 1]));
-  await eventually('both are waited for', () => door.network.handshakesCount === 2);
-  clock.advance(9999);
-  await dial(door.listener.address);
-  await door.next();
-  assert.equal(door.network.handshakesCount, 2);
-  clock.advance(1);
-  await eventually('both are gone', () => silent.destroyed && slow.destroyed);
-  assert.equal(door.network.handshakesCount, 0);
-  assert.equal(clock.sleepersCount, 0);
-});
-
-test('listen() limits unfinished handshakes by origin and in all, and drops the rest', async () => {
-  for (
-    const [limits, text] of [
-      [{ handshakesPerAddressMax: 3 }, 'too many unfinished handshakes of 127.0.0.1'],
-      [{ handshakesMax: 3 }, 'too many unfinished handshakes'],
-    ] as const
-  ) {
-    const door = await openDoor(master, { limits });
-    const held = [await knock(door.port), await knock(door.port), await knock(door.port)];
-    await eventually('three places are taken', () => door.network.handshakesCount === 3);
-    const refused = await knock(door.port);
-    await eventually('the fourth is dropped', () => refused.destroyed);
-    assert.ok(held.every((socket) => !socket.destroyed));
-    const warnings = door.network.lines.filter(({ level }) => level === 'warning');
-    assert.deepEqual(warnings.map((line) => line.text), [`Dropped connections: ${text}`]);
-    held[0]!.destroy();
-    await eventually('a place is free', () => door.network.handshakesCount === 2);
-    await dial(door.listener.address);
-    await door.next();
-    assert.equal(door.network.handshakesCount, 2);
-  }
-});
-
-test('listen() retains nothing of those who connect and hang up, or talk nonsense', async () => {
-  const clock = new ManualClock();
-  const door = await openDoor(master, { clock, limits: { handshakesPerAddressMax: 500 } });
-  await Promise.all(Array.from({ length: 200 }, async (_, index) => {
-    const socket = await knock(door.port);
-    if (index % 3 === 0) socket.destroy();
-    else if (index % 3 === 1) socket.resetAndDestroy();
-    else socket.write('GET / HTTP/1.1\r\n\r\n');
-  }));
-  await eventually('all are gone', () => door.network.handshakesCount === 0);
-  await dial(door.listener.address);
-  await door.next();
-  assert.equal(door.network.handshakesCount, 0);
-  assert.equal(clock.sleepersCount, 0);
-});
-
-// --- renewal ---------------------------------------------------------------------------------
-
-test('reload() serves the new certificate to new connections and keeps the old ones', async () => {
-  const door = await openDoor();
-  const old = await dial(door.listener.address);
-  const oldFar = await door.next();
-  const renewed = await makeNode('master', 'm1');
-  door.network.reload(renewed);
-
-  const near = await dial(door.listener.address);
-  assert.equal(near.certificate?.serial, readCertificate(renewed.certificatePem).serial);
-  assert.notEqual(near.certificate?.serial, old.certificate?.serial);
-  await old.write(bytesOf('old and well'));
-  old.close();
-  assert.deepEqual(await readAll(oldFar), bytesOf('old and well'));
-});
-
-test('reload() changes whom a listener trusts, and what a dialling node shows', async () => {
-  const door = await openDoor();
-  door.network.reload(await makeNode('master', 'm1', { issuer: twin, trusts: twin }));
-  const strange = await makeNode('worker', 'w7', { issuer: twin, trusts: twin });
-  const network = networkOf(worker);
-  network.reload(strange);
-  const { signal } = new AbortController();
-  const options = { protocols: [PROTOCOL], trust: 'cluster', signal } as const;
-  const near = await network.connect(door.listener.address, options);
-  cleanups.push(() => near.abort());
-  assert.equal((await door.next()).certificate?.identity?.node, 'w7');
-  await assert.rejects(dial(door.listener.address), failure('authentication', /not issued by/));
-});
-
-test('listen() believes no certificate of an earlier handshake', async (t) => {
-  const directory = mkdtempSync(join(tmpdir(), 'muster-net-'));
-  cleanups.push(() => rmSync(directory, { recursive: true }));
-  const file = (name: string): string => join(directory, name);
-  writeFileSync(file('key.pem'), worker.keyPem);
-  writeFileSync(file('certificate.pem'), worker.certificatePem);
-  const door = await openDoor();
-  const visit = async (...options: string[]): Promise<Stream | undefined> => {
-    const to = ['-connect', `127.0.0.1:${door.port}`, '-alpn', PROTOCOL, '-ign_eof'];
-    const client = spawn('openssl', ['s_client', ...to, ...options], { stdio: 'pipe' });
-    client.stdout.resume();
-    client.stderr.resume();
-    const gone = new Promise<number | null>((resolve) => {
-      client.on('error', () => resolve(null));
-      client.on('exit', resolve);
-    });
-    const far = await Promise.race([door.next(), gone.then(() => undefined)]);
-    far?.close();
-    await gone;
-    return far;
-  };
-  const keys = ['-cert', file('certificate.pem'), '-key', file('key.pem')];
-  const first = await visit(...keys, '-sess_out', file('session')).catch(() => undefined);
-  if (first === undefined) {
-    t.skip('no openssl here');
-    return;
-  }
-  assert.equal(first.certificate?.identity?.node, 'w1');
-  // Where a ticket was issued, it is of no use.
-  const resumption = existsSync(file('session')) ? ['-sess_in', file('session')] : [];
-  assert.equal((await visit(...resumption))?.certificate, undefined);
-});
-
-// --- bytes -----------------------------------------------------------------------------------
-
-test('a stream carries many bytes both ways, whatever the pace of the reader', async () => {
-  const door = await openDoor();
-  const near = await dial(door.listener.address);
-  const far = await door.next();
-  const block = Uint8Array.from({ length: 250_007 }, (_, index) => index * 31 + (index >> 8));
-  const blocksCount = 40;
-  const send = async (stream: Stream): Promise<void> => {
-    for (let i = 0; i < blocksCount; i++) await stream.write(block);
-  };
-  const receive = async (stream: Stream): Promise<void> => {
-    let position = 0;
-    for await (const chunk of stream.readable) {
-      for (const byte of chunk) {
-        if (byte !== block[position++ % block.length]) throw new Error(`Wrong at ${position}`);
-      }
-      // Slower than the sender: the queue fills, the socket is paused.
-      await new Promise((resolve) => void setTimeout(resolve, 0));
-      if (position === block.length * blocksCount) return;
-    }
-    throw new Error(`Ended after ${position} bytes`);
-  };
-  await Promise.all([send(near), send(far), receive(near), receive(far)]);
-});
-
-test('a stream holds a bounded number of bytes for a reader that does not read', async () => {
-  const door = await openDoor();
-  const near = await dial(door.listener.address);
-  const far = await door.next();
-  const block = new Uint8Array(1024 * 1024);
-  let blocksWritten = 0;
-  let error: unknown;
-  const writing = (async () => {
-    for (; blocksWritten < 512; blocksWritten++) await near.write(block);
-  })().catch((caught: unknown) => (error = caught));
-  let seenCount = -1;
-  let quietTurns = 0;
-  // Until nothing has moved for a while: the writer waits, or has been cut off.
-  await eventually('the writer is stopped', () => {
-    quietTurns = seenCount === blocksWritten ? quietTurns + 1 : 0;
-    seenCount = blocksWritten;
-    return error !== undefined || quietTurns > 200;
-  });
-  assert.ok(blocksWritten < 100, `${blocksWritten} MiB were accepted`);
-  far.abort();
-  near.abort();
-  await writing;
-  assert.equal((error as ClusterError).code, 'unreachable');
-});
-
-test('close() sends what was written before it ends', async () => {
-  const door = await openDoor();
-  const near = await dial(door.listener.address);
-  const far = await door.next();
-  const block = new Uint8Array(3_000_000).fill(7);
-  void near.write(block).catch(() => {});
-  near.close();
-  near.close();
-  assert.deepEqual(await readAll(far), block);
-  assert.deepEqual(await readAll(near), new Uint8Array());
-  await assert.rejects(near.write(block), failure('unreachable', /is lost: it was closed here$/));
-  await assert.rejects(far.write(block), failure('unreachable', /^Connection to 127/));
-});
-
-test('close() drops a peer that does not end within two seconds', async () => {
-  const clock = new ManualClock();
-  const door = await openDoor(master, { clock });
-  const socket = connectTls({
-    host: '127.0.0.1',
-    port: door.port,
-    rejectUnauthorized: false,
-    ALPNProtocols: [PROTOCOL],
-    // Does not answer the end of the other side with its own, nor read on.
-    allowHalfOpen: true,
-  } as ConnectionOptions);
-  cleanups.push(() => socket.destroy());
-  socket.on('error', () => {});
-  const far = await door.next();
-  socket.pause();
-  const writing = far.write(new Uint8Array(64 * 1024 * 1024));
-  const lost = assert.rejects(writing, failure('unreachable', /is lost/));
-  far.close();
-  assert.equal(clock.sleepersCount, 1);
-  clock.advance(1999);
-  await clock.breathe();
-  assert.equal(clock.sleepersCount, 1);
-  clock.advance(1);
-  await lost;
-});
-
-test('abort() ends both directions at once, here and at the peer', async () => {
-  const door = await openDoor();
-  const near = await dial(door.listener.address);
-  const far = await door.next();
-  const reading = assert.rejects(readAll(near), failure('unreachable', /it was dropped here$/));
-  near.abort();
-  await reading;
-  await assert.rejects(near.write(bytesOf('x')), failure('unreachable', /it was dropped here$/));
-  await readAll(far).catch(failure('unreachable', /^Connection to 127/));
-  await assert.rejects(far.write(bytesOf('x')), failure('unreachable', /^Connection to 127/));
-});
-
-test('a stream has one reader, and whoever stops reading drops the connection', async () => {
-  const door = await openDoor();
-  const near = await dial(door.listener.address);
-  const far = await door.next();
-  await near.write(bytesOf('first'));
-  for await (const chunk of far.readable) {
-    assert.ok(chunk.length > 0);
-    break;
-  }
-  assert.throws(() => far.readable[Symbol.asyncIterator](), /is being read already/);
-  await assert.rejects(far.write(bytesOf('x')), failure('unreachable', /it was dropped here$/));
-  await readAll(near).catch(failure('unreachable', /^Connection to 127/));
 });

@@ -17,6 +17,7 @@ import {
   writeSecretFile,
 } from '../../src/runtime/system.ts';
 import { runProgram, spawnProgram, startProgram } from './run-program.ts';
+import type { Program } from './run-program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'muster-system-'));
 after(() => rmSync(directory, { recursive: true }));
@@ -28,6 +29,11 @@ function failure(code: string, message: RegExp): (error: unknown) => true {
     assert.match(error.message, message);
     return true;
   };
+}
+
+/** deno's ChildProcess.kill works once only. */
+function kill(program: Program, signal: NodeJS.Signals): void {
+  process.kill(program.process.pid!, signal);
 }
 
 // --- output ----------------------------------------------------------------------------------
@@ -83,9 +89,9 @@ test('onStopSignal() tells of the first signal and ends the process at the secon
   for (const [first, number] of [['SIGTERM', 15], ['SIGINT', 2]] as const) {
     const program = startProgram('signals');
     await program.saying('ready');
-    program.process.kill(first);
+    kill(program, first);
     await program.saying(`${first} ${number}`);
-    program.process.kill('SIGTERM');
+    kill(program, 'SIGTERM');
     const { code, output } = await program.ending();
     assert.equal(code, 128 + number);
     assert.equal(output, `ready\n${first} ${number}\nSIGTERM 15\n`);
@@ -95,20 +101,20 @@ test('onStopSignal() tells of the first signal and ends the process at the secon
 test('onStopSignal() leaves it to the program how it stops', async () => {
   const program = startProgram('signals', ['obedient']);
   await program.saying('ready');
-  program.process.kill('SIGTERM');
+  kill(program, 'SIGTERM');
   assert.equal((await program.ending()).code, 0);
 });
 
 test('onSignal() handles a signal until it is removed', async () => {
   const program = startProgram('signals');
   await program.saying('ready');
-  program.process.kill('SIGHUP');
+  kill(program, 'SIGHUP');
   await program.saying('hangup');
-  program.process.kill('SIGUSR1');
+  kill(program, 'SIGUSR1');
   await program.saying('user');
-  program.process.kill('SIGHUP');
+  kill(program, 'SIGHUP');
   await program.saying('hangup');
-  program.process.kill('SIGUSR1');
+  kill(program, 'SIGUSR1');
   const { signal, code } = await program.ending();
   assert.ok(signal === 'SIGUSR1' || code === 138, `${signal} ${code}`);
 });

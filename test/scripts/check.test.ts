@@ -11,7 +11,9 @@ import { readSource } from '../../scripts/source.ts';
 
 /** A tree without fault; each case below adds or replaces files. */
 const SOUND: Readonly<Record<string, string>> = {
-  'src/main.ts': `import './cli/run.ts';\nimport './runtime/clock.ts';\n`,
+  'src/main.ts': `import './app/host.ts';\nimport './cli/run.ts';\nimport './runtime/clock.ts';\n`,
+  'src/app/host.ts': `import '../cli/run.ts';\nimport '../runtime/clock.ts';\n` +
+    `import '../wire/frame.ts';\nimport 'tinyglobby';\n`,
   'src/ports.ts': `export interface Clock { nowMs(): number }\nexport const PORTS = 1;\n`,
   'src/base/bytes.ts': `export const empty = new Uint8Array();\n`,
   'src/runtime/clock.ts': `import process from 'node:process';\n` +
@@ -55,7 +57,7 @@ test('checkTree() reports an import against the arrows', () => {
   ]);
 });
 
-test('checkTree() lets only main import runtime, and sees re-exports and import()', () => {
+test('checkTree() lets app and main import runtime, nobody else, and sees every kind of import', () => {
   const path = 'src/cli/clock.ts';
   const message = 'cli must not import runtime ("src/runtime/clock.ts")';
   for (
@@ -82,6 +84,26 @@ test('checkTree() reports a task that imports another task, also for its types',
   const text = `import type { T } from './integrity.ts';\nexport type U = T;\n`;
   assert.deepEqual(faults(withFile('src/tasks/keep-alive.ts', text)), [
     'src/tasks/keep-alive.ts:1 imports task "src/tasks/integrity.ts": a task never imports a task',
+  ]);
+});
+
+test('checkTree() takes a folder in src/tasks for one task', () => {
+  const inner = `import type { Task } from '../task.ts';\nexport type R = Task;\n`;
+  const files = {
+    'src/tasks/transfer/rows.ts': inner,
+    'src/tasks/transfer/send.ts': `import type { R } from './rows.ts';\nexport type S = R;\n`,
+  };
+  assert.deepEqual(faults({ ...withFile('src/tasks/transfer/send.ts', ''), ...files }), []);
+  const text = `import type { S } from './transfer/send.ts';\nexport type U = S;\n`;
+  assert.deepEqual(faults({ ...withFile('src/tasks/keep-alive.ts', text), ...files }), [
+    'src/tasks/keep-alive.ts:1 imports task "src/tasks/transfer/send.ts": ' +
+    'a task never imports a task',
+  ]);
+});
+
+test('checkTree() reports that something below app imports it', () => {
+  assert.deepEqual(faults(withFile('src/node/a.ts', `import '../app/host.ts';\n`)), [
+    'src/node/a.ts:1 node must not import app ("src/app/host.ts")',
   ]);
 });
 
@@ -172,13 +194,20 @@ test('checkTree() reports a TODO without a number in src, test and scripts', () 
 
 test('checkTree() reports a file that nothing loads', () => {
   assert.deepEqual(faults({ 'src/base/dead.ts': 'export const x = 1;\n' }), [
-    'src/base/dead.ts:0 is dead: src/main.ts never imports it',
+    'src/base/dead.ts:0 is dead: nothing leads from src/main.ts to it',
   ]);
   assert.deepEqual(faults({ 'src/runtime/worker-entry.ts': 'export const x = 1;\n' }), []);
+  assert.deepEqual(
+    faults({
+      'src/base/page.ts': 'export const x = 1;\n',
+      'scripts/docs.ts': `import '../src/base/page.ts';\n`,
+    }),
+    [],
+  );
 });
 
 test('checkTree() reports a folder that ARCHITECTURE.md does not name', () => {
-  const text = 'base/ cli/ runtime/ tasks/';
+  const text = 'app/ base/ cli/ runtime/ tasks/';
   assert.deepEqual(faults({}, text), ['src/wire:0 is not named in ARCHITECTURE.md']);
   assert.deepEqual(faults({}, `${text} wire/`), []);
 });

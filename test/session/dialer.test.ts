@@ -243,7 +243,7 @@ test('Dialer.connect() drops a stream that comes too late', async () => {
   // A network that does not heed its signal.
   const { signal: never } = new AbortController();
   const network: Network = {
-    listen: ports.network.listen,
+    listen: (address, onStream) => ports.network.listen(address, onStream),
     connect: async (address, options) => {
       await ports.clock.sleep(7000);
       return ports.network.connect(address, { ...options, signal: never });

@@ -46,6 +46,8 @@ export interface PairOptions {
   readonly seed?: number;
   /** @default orderlyLink */
   readonly link?: Partial<LinkProfile>;
+  /** Application protocol. @default muster/1 */
+  readonly protocol?: string;
 }
 
 /** A stream whose frames are watched, and whose writes can be made to hang. */
@@ -173,7 +175,7 @@ export class SessionPair {
       }),
     );
     const { signal } = new AbortController();
-    const protocols = [protocolNames.session];
+    const protocols = [options.protocol ?? protocolNames.session];
     const worker = await world.settle(
       nodes.worker.ports().network.connect('master:1516', { protocols, trust: 'cluster', signal }),
     );

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred } from '../../src/base/async.ts';
+import { concatBytes } from '../../src/base/bytes.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import { closeFrame, ourReason } from '../../src/session/close-reason.ts';
 import { windowBytes } from '../../src/session/flow.ts';
@@ -267,10 +268,10 @@ test('Session takes frames of full length as soon as it is open', async () => {
   const raw = pair.raw('worker').read();
   const large = payloadSamples['content.fetch'].valid[0]!;
   const hello = payloadSamples['session.hello'].valid[0]!;
-  raw.send(Uint8Array.of(
-    ...requestFrame('session.hello', 1, hello),
-    ...requestFrame('content.fetch', 2, large),
-  ));
+  raw.send(concatBytes([
+    requestFrame('session.hello', 1, hello),
+    requestFrame('content.fetch', 2, large),
+  ]));
   await pair.world.run({ until: () => raw.frames.length === 2, limitMs: 1000 });
   assert.deepEqual(sizes, [large.items.length]);
   assert.equal(session.peer, 'worker-7');

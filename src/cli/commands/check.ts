@@ -46,7 +46,7 @@ function reportOf(context: Context, document: CheckDocument, command: string): R
     lines: differenceLines(differences, output.isTerminal),
     notes: [
       ...problemLines(problems, output.isTerminal),
-      ...haltLines(halted, (words) => nextCommand(invocation, words)),
+      ...haltLines(halted, (words) => nextCommand(invocation, words), { isListed: true }),
     ],
     exitCode: outcomeExitCode({
       isHalted: halted.length > 0,

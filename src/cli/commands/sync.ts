@@ -2,7 +2,7 @@
  * `muster sync --once`: one round, by the daemon where one runs.
  */
 import { withDeadline } from '../../base/async.ts';
-import type { SyncDocument } from '../../node/documents.ts';
+import type { DifferenceDocument, SyncDocument } from '../../node/documents.ts';
 import { countOf, countText, sizeText, spanText } from '../amounts.ts';
 import { askNode, durationOption, type Handler, nextCommand } from '../context.ts';
 import { outcomeExitCode } from '../exit-codes.ts';
@@ -63,7 +63,7 @@ export function syncReport(document: SyncDocument, view: SyncView): Report {
     lines: [...listing, summary(document)],
     notes: [
       ...problemLines(problems, view.isTerminal),
-      ...haltLines(halted, view.nextCommand),
+      ...haltLines(halted, view.nextCommand, { isListed: isDryRun }),
     ],
     exitCode,
     brief: briefOf('sync', {
@@ -77,21 +77,39 @@ export function syncReport(document: SyncDocument, view: SyncView): Report {
 }
 
 function summary(document: SyncDocument): Line {
-  const { created, replaced, removed, generation } = document;
-  const total = created + replaced + removed;
-  const counts = `${countText(created)} created, ${countText(replaced)} replaced, ` +
-    `${countText(removed)} removed`;
-  const done = total === 0 ? 'nothing to do' : `${counts}, ${sizeText(document.bytes)}`;
+  const { generation } = document;
   const time = spanText(document.duration_ms);
   if (document.dry_run) {
-    const would = total === 0 ? done : `would be ${done}`;
+    const planned = plannedOf(document);
+    const would = planned.total === 0 ? 'nothing to do' : `would be ${planned.text}`;
     return `Dry run against generation ${generation}: ${would} (${time})`;
   }
+  const { created, replaced, removed, bytes } = document;
+  const counts = countsText(created, replaced, removed);
   if (document.halted.length > 0) {
     return [styled('red', 'Halted'), ` at generation ${generation}: ${counts} (${time})`];
   }
   if (document.problems.length > 0 || !document.in_sync) {
     return [styled('yellow', 'Partly done'), ` at generation ${generation}: ${counts} (${time})`];
   }
+  const isIdle = created + replaced + removed === 0;
+  const done = isIdle ? 'nothing to do' : `${counts}, ${sizeText(bytes)}`;
   return [styled('green', 'In sync'), ` at generation ${generation}: ${done} (${time})`];
+}
+
+/** What a round would do: a dry one has done nothing that could be counted. */
+function plannedOf({ differences }: SyncDocument) {
+  const count = (action: DifferenceDocument['action']) =>
+    differences.filter((difference) => difference.action === action).length;
+  const bytes = differences.reduce(
+    (sum, { action, size }) => action === 'remove' ? sum : sum + (size ?? 0),
+    0,
+  );
+  const counts = countsText(count('create'), count('replace'), count('remove'));
+  return { total: differences.length, text: `${counts}, ${sizeText(bytes)}` };
+}
+
+function countsText(created: number, replaced: number, removed: number): string {
+  return `${countText(created)} created, ${countText(replaced)} replaced, ` +
+    `${countText(removed)} removed`;
 }

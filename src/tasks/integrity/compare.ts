@@ -26,7 +26,8 @@ import {
   packLeaves,
   readLeaves,
 } from '../../files/digest-tree.ts';
-import { type Manifest, readRows } from '../../files/manifest.ts';
+import type { Manifest } from '../../files/manifest.ts';
+import { eachRow } from '../../files/rows.ts';
 import type { Publication } from '../../files/publication.ts';
 import { changesFromLeaves } from '../../files/plan.ts';
 import { withChanges } from '../../files/table-difference.ts';
@@ -85,7 +86,7 @@ export async function compareWithMaster(
 ): Promise<Comparison> {
   for (let attempt = 1;; attempt++) {
     try {
-      const comparison = await compareOnce(session, local, signal);
+      const comparison = await compareOnce(ports.clock, session, local, signal);
       await assertTruth(ports.clock, comparison, local);
       return comparison;
     } catch (error) {
@@ -96,6 +97,7 @@ export async function compareWithMaster(
 }
 
 async function compareOnce(
+  clock: Clock,
   session: Session,
   local: LocalState,
   signal: AbortSignal,
@@ -111,6 +113,7 @@ async function compareOnce(
   }, { signal });
   const delta = await gather(data, rowsBytesMax);
   const check = await reply;
+  const answers = readAnswers(check, names);
   const changes = check.state === 'delta'
     ? readDelta(delta, names, local.algorithm)
     : new Map<string, EntryChange[]>();
@@ -124,10 +127,13 @@ async function compareOnce(
       isApproved: answer.isApproved,
       changes: check.state === 'delta'
         ? changes.get(answer.name) ?? []
-        : await narrowDown(session, local, check.generation, answer.name, signal),
+        : await narrowDown(clock, session, local, {
+          generation: check.generation,
+          set: answer.name,
+        }, signal),
     });
   }
-  return { generation: check.generation, differences, ...readAnswers(check, names) };
+  return { generation: check.generation, differences, ...answers };
 }
 
 /** The changes must lead to the very table that the master announced. */
@@ -150,8 +156,10 @@ async function assertTruth(
 function readAnswers(check: ReplyOf<'integrity.check'>, names: readonly string[]) {
   const digests = new Map<string, ByteString>();
   const excluded: { set: string; reason: string }[] = [];
+  const expected = new Set(names);
   for (const answer of check.sets) {
-    if (!names.includes(answer.name)) {
+    // Each set is answered for once at the most.
+    if (!expected.delete(answer.name)) {
       throw new ProtocolError('unexpected', `The master answers for set "${answer.name}"`);
     }
     if (answer.digest !== undefined) digests.set(answer.name, answer.digest);
@@ -170,30 +178,30 @@ function readAnswers(check: ReplyOf<'integrity.check'>, names: readonly string[]
 
 /** The wanted state of the paths that differ in one set, found through the digest tree. */
 async function narrowDown(
+  clock: Clock,
   session: Session,
   local: LocalState,
-  generation: number,
-  set: string,
+  about: { readonly generation: number; readonly set: string },
   signal: AbortSignal,
 ): Promise<EntryChange[]> {
-  const mine = local.manifest(set);
+  const mine = local.manifest(about.set);
   const leaves = mine.count === 0
     ? Array.from({ length: leavesCount }, (_, leaf) => leaf)
-    : await differingLeavesWith(session, mine, { generation, set }, signal);
+    : await differingLeavesWith(session, mine, about, signal);
   const { data, reply } = session.requestBulk(
     'integrity.rows',
-    { generation, set, leaves: packLeaves(leaves) },
+    { ...about, leaves: packLeaves(leaves) },
     { signal },
   );
-  const wanted = groupByLeaf(readRows(await gather(data, rowsBytesMax), local.algorithm));
+  const rows = await gather(data, rowsBytesMax);
   await reply;
-  const asked = new Set(leaves);
-  for (const leaf of wanted.keys()) {
-    if (!asked.has(leaf)) throw new ProtocolError('unexpected', 'Rows that were not asked for');
+  const wanted = await readByLeaf(clock, rows, local.algorithm, new Set(leaves));
+  const changes: EntryChange[] = [];
+  for (const leaf of leaves) {
+    changes.push(...changesFromLeaves(mine.leafEntries(leaf), wanted.get(leaf) ?? []));
+    await clock.breathe();
   }
-  return leaves.flatMap((leaf) =>
-    changesFromLeaves(mine.leafEntries(leaf), wanted.get(leaf) ?? [])
-  );
+  return changes;
 }
 
 async function differingLeavesWith(
@@ -222,13 +230,25 @@ async function differingLeavesWith(
   });
 }
 
-function groupByLeaf(entries: readonly Entry[]): Map<number, Entry[]> {
+/** Rows read between two breaths: some 2 ms of work. */
+const rowsPerBreath = 1_000;
+
+/** The rows that the master sent, by leaf; only rows of leaves that were asked for are accepted. */
+async function readByLeaf(
+  clock: Clock,
+  rows: Uint8Array,
+  algorithm: HashAlgorithm,
+  asked: ReadonlySet<number>,
+): Promise<Map<number, Entry[]>> {
   const groups = new Map<number, Entry[]>();
-  for (const entry of entries) {
+  let count = 0;
+  for (const entry of eachRow(rows, algorithm, asked)) {
     const leaf = leafOf(entry.path);
     const group = groups.get(leaf);
     if (group === undefined) groups.set(leaf, [entry]);
     else group.push(entry);
+    count += 1;
+    if (count % rowsPerBreath === 0) await clock.breathe();
   }
   return groups;
 }

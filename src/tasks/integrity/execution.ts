@@ -137,7 +137,7 @@ export class PlanExecution {
 
   async #commit(): Promise<void> {
     const report = await this.#ports.applier.commitBatch(this.#options.generation);
-    this.#ports.tree.scanner.adopt(report.placed);
+    await this.#ports.tree.scanner.adopt(report.placed);
     this.createdCount += report.createdCount;
     this.replacedCount += report.replacedCount;
     this.failures.push(...report.failures);
@@ -149,7 +149,7 @@ export class PlanExecution {
     for (const plan of this.#options.plans) {
       if (plan.remove.length === 0) continue;
       const removal = await applier.remove(plan.set, plan.remove, this.#options.generation);
-      tree.scanner.forget(removal.removed);
+      await tree.scanner.forget(removal.removed);
       this.removedCount += removal.removed.length;
       this.failures.push(...removal.failures);
     }

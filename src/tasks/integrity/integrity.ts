@@ -52,7 +52,7 @@ export interface IntegrityPorts {
   readonly index: IndexStore;
   readonly hooks: RoundHooks;
   /** The session with the master, undefined while there is none. */
-  session(): Session | undefined;
+  readonly session: () => Session | undefined;
 }
 
 /** What a round is asked to do. */

@@ -9,8 +9,8 @@ function answering(document: CheckDocument): Partial<Operations> {
   return { check: () => Promise.resolve(document) };
 }
 
-const listing = `+ etc/rules/new.xml (1.2 KiB)
-~ etc/rules/local_rules.xml (482 B)
+const listing = `~ etc/rules/local_rules.xml (482 B)
++ etc/rules/new.xml (1.2 KiB)
 - etc/shared/old/agent.conf
 `;
 
@@ -63,7 +63,10 @@ test('check that could not read everything does not call it in sync, and exits w
 test('check of a halted set exits with 6', async () => {
   const { exitCode, stderr } = await run('check', answering({ ...drifted, halted, problems }));
   assert.equal(exitCode, 6);
-  assert.match(stderr, /Set "shared" is halted: it would lose 700 of 1239 files/);
+  assert.match(
+    stderr,
+    /Set "shared" is halted: it would lose 700 of 1239 files\n {2}To let it through: muster approve shared\n$/,
+  );
 });
 
 test('check --quiet prints nothing where all is in step and one line otherwise', async () => {
@@ -100,7 +103,7 @@ test('diff lists everything to a file, and no more than can be read to a termina
     ...drifted,
     differences: Array.from({ length: 1300 }, (_, index) => ({
       set: 'shared',
-      path: `etc/shared/file-${index}`,
+      path: `etc/shared/file-${String(index).padStart(4, '0')}`,
       action: 'create',
       size: 1,
     })),
@@ -110,7 +113,7 @@ test('diff lists everything to a file, and no more than can be read to a termina
   const host = new FakeHost(['diff', '--color', 'never']).onTerminal();
   host.operations = answering(many);
   const lines = (await finish(host)).stdout.split('\n');
-  assert.deepEqual(lines.slice(49), ['+ etc/shared/file-49 (1 B)', '… and 1,250 more', '']);
+  assert.deepEqual(lines.slice(49), ['+ etc/shared/file-0049 (1 B)', '… and 1,250 more', '']);
 });
 
 test('diff cannot be made to act on a terminal by the name of a file', async () => {

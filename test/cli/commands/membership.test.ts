@@ -132,11 +132,8 @@ test('token names the address at which others reach the master', async () => {
 });
 
 test('token passes on what it is told', async () => {
-  const { request, stderr } = await tokenOn(
-    '127.0.0.1:0',
-    ...['--ttl', '30m', '--uses', '3', '--node', '007'],
-    ...['--address', '10.0.0.1', '--address', '[fd00::1]:99'],
-  );
+  const options = '--ttl 30m --uses 3 --node 007 --address 10.0.0.1 --address [fd00::1]:99';
+  const { request, stderr } = await tokenOn('127.0.0.1:0', ...options.split(' '));
   assert.deepEqual(request, {
     addresses: ['10.0.0.1:1517', '[fd00::1]:99'],
     ttlMs: 1_800_000,

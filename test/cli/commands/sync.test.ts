@@ -11,7 +11,7 @@ function answering(document: SyncDocument): Partial<Operations> {
 }
 
 const nothing: SyncDocument = { ...synced, created: 0, replaced: 0, bytes: 0, duration_ms: 12 };
-const dry: SyncDocument = { ...synced, dry_run: true, in_sync: false, removed: 1, differences };
+const dry: SyncDocument = { ...nothing, dry_run: true, in_sync: false, differences };
 
 test('sync --once says in one line what was done', async () => {
   assert.deepEqual(await run('sync --once', answering(synced)), {
@@ -45,10 +45,10 @@ test('sync --dry-run lists what would change, and exits with 4', async () => {
   assert.equal(exitCode, 4);
   assert.equal(
     stdout,
-    `+ etc/rules/new.xml (1.2 KiB)
-~ etc/rules/local_rules.xml (482 B)
+    `~ etc/rules/local_rules.xml (482 B)
++ etc/rules/new.xml (1.2 KiB)
 - etc/shared/old/agent.conf
-Dry run against generation 812: would be 3 created, 1 replaced, 1 removed, 1.2 MiB (840 ms)
+Dry run against generation 812: would be 1 created, 1 replaced, 1 removed, 1.7 KiB (12 ms)
 `,
   );
   const idle = await run('sync --once --dry-run', answering({ ...nothing, dry_run: true }));
@@ -84,8 +84,8 @@ test('sync that a guard has halted says how to go on, and exits with 6', async (
   assert.equal(
     stderr.split('\n').slice(3).join('\n'),
     `muster: Set "shared" is halted: it would lose 700 of 1239 files
-  See what would change with "muster diff --config muster.toml", then let it through with ` +
-      `"muster approve shared --config muster.toml"
+  See what would change: muster diff --config muster.toml
+  To let it through: muster approve shared --config muster.toml
 `,
   );
 });

@@ -10,6 +10,6 @@ onCrash((error) => {
 setInterval(() => {}, 60_000);
 setTimeout(() => {
   if (how === 'rejection') void Promise.reject(new Error('nobody caught this'));
-  else if (how === 'text') void Promise.reject('a mere text');
+  else if (how === 'text') void Promise.reject('a mere text' as unknown);
   else throw new Error('nobody caught this');
 }, 0);

@@ -36,5 +36,7 @@ while (Atomics.load(state, 0) === 0) {
   step(() => fs.symlinkSync(target, path));
   fs.unlinkSync(path);
   step(() => fs.renameSync(aside, path));
+  // The real one shall be there about half of the time.
+  for (let i = 0; i < 20_000; i++) Atomics.load(state, 0);
   Atomics.add(state, 1, 1);
 }

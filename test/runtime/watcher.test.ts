@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { type BytePath, fromText } from '../../src/base/bytes.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { createWatcher } from '../../src/runtime/watcher.ts';
+import { hasByteNames, temporaryDirectory, whenDone } from './files-world.ts';
+
+/** A watched tree, and the hints that came. */
+interface WatchedTree {
+  readonly root: string;
+  readonly hints: (BytePath | undefined)[];
+  readonly warnings: string[];
+  close(): void;
+  /** Does something, and waits until a hint has come that passes. */
+  provoke(change: () => void, isWanted: (hint: BytePath | undefined) => boolean): Promise<void>;
+  path(name: string): string;
+}
+
+function watchTree(
+  directories: readonly BytePath[],
+  prepare: (root: string) => void = () => {},
+): WatchedTree {
+  const root = temporaryDirectory();
+  prepare(root);
+  const hints: (BytePath | undefined)[] = [];
+  const warnings: string[] = [];
+  const options = {
+    root,
+    clock: systemClock,
+    onWarning: (text: string) => void warnings.push(text),
+  };
+  const watch = createWatcher(options).watch(directories, (hint) => void hints.push(hint));
+  whenDone(() => watch.close());
+  return {
+    root,
+    hints,
+    warnings,
+    close: () => watch.close(),
+    path: (name) => join(root, name),
+    provoke: async (change, isWanted) => {
+      hints.length = 0;
+      change();
+      // The test runner's limit ends this where no hint ever comes.
+      while (!hints.some(isWanted)) await systemClock.sleep(2);
+    },
+  };
+}
+
+const isAny = (hint: BytePath | undefined): boolean => hint === undefined;
+
+test('Watcher tells the path of what was created, changed, renamed and removed', async () => {
+  const tree = watchTree(['d'], (root) => fs.mkdirSync(join(root, 'd/sub'), { recursive: true }));
+  const { provoke, path } = tree;
+  await provoke(() => fs.writeFileSync(path('d/sub/a'), 'x'), (hint) => hint === 'd/sub/a');
+  await provoke(() => fs.appendFileSync(path('d/sub/a'), 'y'), (hint) => hint === 'd/sub/a');
+  await provoke(() => fs.renameSync(path('d/sub/a'), path('d/b')), (hint) => hint === 'd/b');
+  await provoke(() => fs.rmSync(path('d/b')), (hint) => hint === 'd/b');
+  await provoke(() => fs.mkdirSync(path('d/new')), (hint) => hint === 'd/new');
+  await provoke(() => fs.writeFileSync(path('d/new/c'), ''), (hint) => hint === 'd/new/c');
+  assert.deepEqual(tree.warnings, []);
+});
+
+test('Watcher watches the root itself', async () => {
+  const { provoke, path } = watchTree(['']);
+  await provoke(() => fs.writeFileSync(path('a'), 'x'), (hint) => hint === 'a');
+  await provoke(() => fs.mkdirSync(path('d')), (hint) => hint === 'd');
+});
+
+test('Watcher tells names as bytes, or that it cannot', async () => {
+  const { provoke, path } = watchTree(['']);
+  const name = fromText('größe\n日本');
+  await provoke(() => fs.writeFileSync(path('größe\n日本'), ''), (hint) => hint === name);
+  const raw = Buffer.from(`${path('')}\xff\xfe`, 'latin1');
+  const expected = hasByteNames() ? '\xff\xfe' : undefined;
+  await provoke(() => fs.writeFileSync(raw, ''), (hint) => hint === expected);
+});
+
+test('Watcher finds a directory that appears, vanishes and is replaced', async () => {
+  const { provoke, path, hints } = watchTree(['a/b/c', 'a/d']);
+  await provoke(() => fs.mkdirSync(path('a/b/c'), { recursive: true }), isAny);
+  await provoke(() => fs.writeFileSync(path('a/b/c/x'), ''), (hint) => hint === 'a/b/c/x');
+  await provoke(() => fs.renameSync(path('a'), path('old')), isAny);
+  await provoke(() => fs.mkdirSync(path('a/b/c'), { recursive: true }), isAny);
+  await provoke(() => fs.writeFileSync(path('a/b/c/y'), ''), (hint) => hint === 'a/b/c/y');
+  await provoke(() => fs.mkdirSync(path('a/d')), isAny);
+  fs.writeFileSync(path('old/b/c/z'), '');
+  await provoke(() => fs.writeFileSync(path('a/d/x'), ''), (hint) => hint === 'a/d/x');
+  assert.equal(hints.includes('a/b/c/z'), false, 'what was moved away is watched no more');
+});
+
+test('Watcher does not look through a link', async () => {
+  const outside = temporaryDirectory();
+  const { provoke, path, hints } = watchTree(['link', 'd'], (root) => {
+    fs.symlinkSync(outside, join(root, 'link'));
+    fs.mkdirSync(join(root, 'd'));
+    fs.symlinkSync(outside, join(root, 'd/link'));
+  });
+  fs.writeFileSync(join(outside, 'x'), '');
+  await provoke(() => fs.writeFileSync(path('d/x'), ''), (hint) => hint === 'd/x');
+  assert.deepEqual(hints.filter((hint) => hint !== 'd/x'), []);
+});
+
+test('Watcher watches a directory below another one once', async () => {
+  const { provoke, path, hints } = watchTree(['d/sub', 'd', 'd/sub/deep'], (root) => {
+    fs.mkdirSync(join(root, 'd/sub/deep'), { recursive: true });
+  });
+  await provoke(() => fs.mkdirSync(path('d/sub/deep/x')), (hint) => hint === 'd/sub/deep/x');
+  await provoke(() => fs.mkdirSync(path('d/y')), (hint) => hint === 'd/y');
+  assert.equal(hints.filter((hint) => hint === 'd/sub/deep/x').length, 0);
+});
+
+test('Watcher says nothing after it was closed', async () => {
+  const tree = watchTree(['']);
+  const other = watchTree(['']);
+  await tree.provoke(() => fs.writeFileSync(tree.path('a'), ''), (hint) => hint === 'a');
+  tree.close();
+  tree.close();
+  tree.hints.length = 0;
+  fs.writeFileSync(tree.path('b'), '');
+  await other.provoke(() => fs.writeFileSync(other.path('c'), ''), (hint) => hint === 'c');
+  assert.deepEqual(tree.hints, []);
+});
