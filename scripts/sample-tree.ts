@@ -3,7 +3,7 @@
  *
  *     deno run -A scripts/sample-tree.ts DIRECTORY [SEED]
  *
- * About 350 files and 5 MB in the places of the default file sets, and two files that the sets
+ * About 350 files and 8 MB in the places of the default file sets, and two files that the sets
  * leave out. The same seed gives the same bytes and times. The texts look like the real ones in
  * structure, size and repetition, so that hashing and compression have what they would have; they
  * are made up here and detect nothing.
@@ -93,8 +93,8 @@ export function* sampleFiles(seed = 1): Generator<SampleFile> {
 // --- words ---------------------------------------------------------------------------------------
 
 const programs =
-  'sshd pam sudo nginx apache postfix dovecot named squid mysql postgresql vsftpd samba systemd cron kernel auditd docker haproxy openvpn'
-    .split(' ');
+  ('sshd pam sudo nginx apache postfix dovecot named squid mysql postgresql vsftpd samba systemd ' +
+    'cron kernel auditd docker haproxy openvpn').split(' ');
 const systems = 'debian ubuntu rhel centos sles amazon windows darwin'.split(' ');
 const topics = 'addresses domains hashes accounts agents networks'.split(' ');
 const groups = 'default linux windows web database dmz office build'.split(' ');

@@ -19,7 +19,6 @@ import { createCompression } from '../runtime/compression.ts';
 import { openDatabase } from '../runtime/database.ts';
 import { openFiles } from '../runtime/files.ts';
 import { createHashing } from '../runtime/hashing.ts';
-import { acquireLock } from '../runtime/instance-lock.ts';
 import { createTlsNetwork } from '../runtime/net.ts';
 import { createProcesses } from '../runtime/processes.ts';
 import { systemRandom } from '../runtime/random.ts';
@@ -29,6 +28,7 @@ import { protocolNames } from '../wire/handshake.ts';
 import { identifyMaster, identifyWorker, type Trust } from './identify.ts';
 import { openIssuer } from './issuer.ts';
 import { type NodeCredentials, ownCertificate, readCredentials } from './own-certificate.ts';
+import { acquirePatiently } from './patient-lock.ts';
 import { type TlsFiles, tlsFiles } from './tls-files.ts';
 
 /** A node that is open in this process. */
@@ -59,7 +59,7 @@ export async function openNode(config: Config, rootLog: Logger): Promise<OpenNod
   const { role, name } = config.node;
   const log = rootLog.child(role === 'master' ? 'Master' : `Worker ${name}`);
   await makeDirectory(config.node.state, 0o700);
-  const lock = acquireLock(config.paths.lock);
+  const lock = await acquirePatiently(config);
   const undo: (() => void)[] = [() => lock.release()];
   const close = () => undo.splice(0).reverse().forEach((step) => step());
   try {

@@ -1,12 +1,12 @@
 /** Reaching the operations of a node: its daemon where one runs, else the node itself. */
-import { ClusterError, codeOf } from '../base/errors.ts';
+import { ClusterError } from '../base/errors.ts';
 import type { OpenedOperations, OpenOptions } from '../cli/host.ts';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../ports.ts';
-import { callControl } from '../runtime/control-client.ts';
 import { isLocked } from '../runtime/instance-lock.ts';
 import { fileExists } from '../runtime/system.ts';
 import { openNode } from './open-node.ts';
+import { isDaemonThere } from './patient-lock.ts';
 import { remoteOperations } from './remote-operations.ts';
 
 /** Opens the operations of a node; see `Host.openOperations`. */
@@ -15,8 +15,7 @@ export async function openOperations(
   options: OpenOptions,
   log: Logger,
 ): Promise<OpenedOperations> {
-  const isHeld = await fileExists(config.paths.lock) && isLocked(config.paths.lock);
-  if (isHeld) return await askDaemon(config);
+  if (await isHeld(config) && await isDaemonThere(config)) return daemonOf(config);
   if (options.needs === 'daemon') {
     throw new ClusterError('unreachable', `No daemon runs on "${config.node.state}"`, {
       remedy: 'Start it with "muster run"',
@@ -33,19 +32,14 @@ export async function openOperations(
   };
 }
 
-async function askDaemon(config: Config): Promise<OpenedOperations> {
-  const socket = config.node.controlSocket;
-  try {
-    await callControl({ path: socket, route: '/v1/status' });
-  } catch (error) {
-    if (codeOf(error) !== 'unreachable') throw error;
-    throw new ClusterError('locked', `Another muster is using "${config.node.state}"`, {
-      cause: error,
-      remedy: 'Wait until it has ended, and try again',
-    });
-  }
+/** Whether somebody has the node open; looking makes no file. */
+async function isHeld(config: Config): Promise<boolean> {
+  return await fileExists(config.paths.lock) && isLocked(config.paths.lock);
+}
+
+function daemonOf(config: Config): OpenedOperations {
   return {
-    operations: remoteOperations(socket),
+    operations: remoteOperations(config.node.controlSocket),
     isDaemon: true,
     close: () => Promise.resolve(),
   };

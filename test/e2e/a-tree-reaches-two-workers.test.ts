@@ -13,7 +13,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { CheckDocument, StatusDocument, SyncDocument } from '../../src/node/documents.ts';
 import { type Cluster, type TestNode, withCluster } from './cluster.ts';
-import { defaultMode, isStranger, writeSampleTree } from './sample-tree.ts';
+import { defaultMode, isStranger, sampleRules, writeSampleTree } from './sample-tree.ts';
 import { assertMirror, assertNothingStaged, filesBelow, write } from './tree.ts';
 
 /** Real rules, decoders, lists and policies, where somebody has put them beside the project. */
@@ -49,10 +49,10 @@ test('two workers mirror a tree of some 370 files and follow its changes', async
 /** A change, a new directory and deletions reach all workers; each is seen before the next. */
 async function assertFollows(master: TestNode, workers: readonly TestNode[]): Promise<void> {
   const steps: readonly (() => void)[] = [
-    () => write(master.path('etc/rules/0007.xml'), '<group name="changed"/>\n'),
+    () => write(master.path(sampleRules[7]!), '<group name="changed"/>\n'),
     () => write(master.path('etc/lists/new/deep/er/list'), 'key:value\n'),
-    () => rmSync(master.path('etc/rules/0008.xml')),
-    () => rmSync(master.path('etc/shared/windows'), { recursive: true }),
+    () => rmSync(master.path(sampleRules[8]!)),
+    () => rmSync(master.path('etc/shared/web'), { recursive: true }),
   ];
   for (const step of steps) {
     const before = (await master.status()).generation!;
@@ -67,7 +67,7 @@ async function assertFollows(master: TestNode, workers: readonly TestNode[]): Pr
   for (const worker of workers) {
     assertMirror(master.root, worker.root, { isLeftOut: isStranger, modeOf: defaultMode });
     // Set "shared" prunes, set "rules" does not have to.
-    assert.ok(!existsSync(worker.path('etc/shared/windows')), 'the emptied directory is gone');
+    assert.ok(!existsSync(worker.path('etc/shared/web')), 'the emptied directory is gone');
     assert.match(worker.log(), /\[Integrity check\] Starting\.\n/);
     const finished = /Finished in \d+\.\d{3}s\. Files to create: 0 \| Files to update: 1 \| /;
     assert.match(worker.log(), finished);
@@ -86,24 +86,25 @@ test('check finds a file tampered with behind size and time, sync --once repairs
     const first = await worker.json<SyncDocument>(0, 'sync', '--once');
     assert.equal(first.created, filesCount);
     assert.equal((await worker.expect(0, 'check')).code, 0);
-    await tamperUnseen(worker.path('etc/rules/0003.xml'));
+    const tampered = sampleRules[3]!;
+    tamperUnseen(worker.path(tampered));
 
     for (const mode of [[], ['--offline']]) {
       const found = await worker.json<CheckDocument>(4, 'check', ...mode);
       const [difference, ...more] = found.differences;
       assert.deepEqual(more, []);
-      assert.equal(difference?.path, 'etc/rules/0003.xml');
+      assert.equal(difference?.path, tampered);
       assert.equal(difference.action, 'replace');
     }
-    assert.match((await worker.expect(4, 'diff')).stdout, /^~ etc\/rules\/0003\.xml \(.+\)\n$/);
+    assert.match((await worker.expect(4, 'diff')).stdout, new RegExp(`^~ ${tampered} \\(.+\\)\n$`));
     const quiet = await worker.expect(4, 'check', '--quiet');
     assert.equal(quiet.stdout, '');
     assert.equal(quiet.stderr.trimEnd().split('\n').length, 1, quiet.stderr);
 
-    const tampered = filesBelow(worker.root);
+    const before = filesBelow(worker.root);
     const dry = await worker.json<SyncDocument>(4, 'sync', '--once', '--dry-run');
     assert.deepEqual([dry.replaced, dry.differences.length], [0, 1]);
-    assert.deepEqual(filesBelow(worker.root), tampered);
+    assert.deepEqual(filesBelow(worker.root), before);
 
     const repaired = await worker.json<SyncDocument>(0, 'sync', '--once');
     assert.equal(repaired.replaced, 1);
@@ -113,7 +114,7 @@ test('check finds a file tampered with behind size and time, sync --once repairs
 });
 
 /** Other content of the same size, with the modification time put back. */
-async function tamperUnseen(path: string): Promise<void> {
+function tamperUnseen(path: string): void {
   const { mtime, atime } = statSync(path);
   const content = readFileSync(path);
   for (let i = 0; i < content.length; i++) content[i] = content[i]! ^ 1;

@@ -38,3 +38,8 @@ export async function writeSampleTree(root: string): Promise<number> {
   for (const path of leftovers) write(join(root, path), `stays here: ${path}\n`);
   return filesCount + 2;
 }
+
+/** Paths of rule files in the sample tree. */
+export const sampleRules: readonly string[] = [...sampleFiles()]
+  .map((file) => file.path)
+  .filter((path) => path.startsWith('etc/rules/'));
