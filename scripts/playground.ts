@@ -9,7 +9,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { openSync, readFileSync } from 'node:fs';
 import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,8 +27,8 @@ const plain = { NO_COLOR: '1' };
 /** A running daemon. */
 interface Daemon {
   readonly child: ChildProcess;
-  /** Exit code; settles when it has ended. */
-  readonly ended: Promise<number | null>;
+  /** Settles with the exit code when it has ended; 128 + N where signal N ended it. */
+  readonly ended: Promise<number>;
 }
 
 /** Nodes in a temporary directory; node NAME has its files in `NAME/`. */
@@ -74,15 +74,17 @@ export class Playground {
       // Not in our group, so that Ctrl-C reaches only us: we stop it in order.
       detached: true,
     });
-    const ended = new Promise<number | null>((resolve, reject) => {
+    const ended = new Promise<number>((resolve, reject) => {
       child.on('error', reject);
-      child.on('exit', (code) => resolve(code));
+      child.on('exit', (code, signal) => {
+        resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal]));
+      });
     });
     this.#daemons.set(name, { child, ended });
   }
 
   /** Asks a daemon to stop, waits until it has, and gives its exit code. */
-  async stop(name: string): Promise<number | null> {
+  async stop(name: string): Promise<number> {
     const daemon = this.#daemons.get(name);
     if (daemon === undefined) throw new Error(`${name} is not running`);
     this.#daemons.delete(name);

@@ -10,13 +10,12 @@
  * directory stays, with the logs. Otherwise it is removed, except with --keep.
  */
 import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import { packExecutable } from './build.ts';
 import { freePort, Playground } from './playground.ts';
 import { sampleFiles, type SampleTotals, writeSampleTree } from './sample-tree.ts';
-import { root } from './tools.ts';
 
 const workers = ['worker-1', 'worker-2'] as const;
 
@@ -66,8 +65,9 @@ async function makeMaster(world: Playground): Promise<void> {
 async function makeWorkers(world: Playground): Promise<void> {
   heading('Make a token, join two workers with it');
   const token = await run(world, 'token --dir master --uses 2 --quiet', { variable: 'TOKEN' });
-  for (const name of workers) {
-    await run(world, `join $TOKEN --dir ${name} --name ${name} --root ${name}/tree`, {
+  for (const [index, name] of workers.entries()) {
+    const quiet = index === 0 ? '' : ' --quiet';
+    await run(world, `join $TOKEN --dir ${name} --name ${name} --root ${name}/tree${quiet}`, {
       replace: ['$TOKEN', token],
     });
   }
@@ -227,6 +227,7 @@ function prompt(command: string): void {
 
 /** What a program printed. */
 function block(output: string): void {
+  if (output.trim() === '') return;
   const lines = output.trimEnd().split('\n');
   for (const line of lines) console.log(line === '' ? '' : `  ${styled(2, line)}`);
 }
@@ -251,7 +252,7 @@ async function main(): Promise<void> {
     if (name.startsWith('MUSTER_')) delete process.env[name];
   }
   const startMs = performance.now();
-  const binary = values.binary ?? await packExecutable();
+  const binary = values.binary === undefined ? await packExecutable() : resolve(values.binary);
   const world = await Playground.open(binary);
   let isKept = values.keep;
   const onSignal = () => {
@@ -260,7 +261,7 @@ async function main(): Promise<void> {
   process.once('SIGINT', onSignal);
   process.once('SIGTERM', onSignal);
   try {
-    await demonstrate(world, relative(process.cwd(), join(root, binary)));
+    await demonstrate(world, relative(process.cwd(), binary));
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     console.log(`\nAll of it held, in ${seconds} s.`);
   } catch (error) {

@@ -1,11 +1,11 @@
 /** Reaching the operations of a node: its daemon where one runs, else the node itself. */
-import { ClusterError } from '../base/errors.ts';
+import { ClusterError, codeOf } from '../base/errors.ts';
 import type { OpenedOperations, OpenOptions } from '../cli/host.ts';
 import type { Config } from '../config/config.ts';
 import type { Logger } from '../ports.ts';
 import { isLocked } from '../runtime/instance-lock.ts';
 import { fileExists } from '../runtime/system.ts';
-import { openNode } from './open-node.ts';
+import { type OpenNode, openNode } from './open-node.ts';
 import { isDaemonThere } from './patient-lock.ts';
 import { remoteOperations } from './remote-operations.ts';
 
@@ -21,7 +21,14 @@ export async function openOperations(
       remedy: 'Start it with "muster run"',
     });
   }
-  const node = await openNode(config, log);
+  let node: OpenNode;
+  try {
+    node = await openNode(config, log);
+  } catch (error) {
+    // A daemon that was only starting a moment ago.
+    if (codeOf(error) === 'locked' && await isDaemonThere(config)) return daemonOf(config);
+    throw error;
+  }
   return {
     operations: node.operations,
     isDaemon: false,

@@ -36,10 +36,18 @@ export function createWatcher(options: WatcherOptions): Watcher {
   return { watch: (directories, listener) => new TreeWatch(options, directories, listener) };
 }
 
-/** What to do about a limit of the system. */
-const remedies: ReadonlyMap<string | undefined, string> = new Map([
-  ['ENOSPC', 'raise the limit with "sysctl fs.inotify.max_user_watches=1048576"'],
-  ['EMFILE', 'raise the limit with "sysctl fs.inotify.max_user_instances=1024"'],
+/** What the failures mean that are limits of the system, and what to do about them. */
+const limits: ReadonlyMap<string | undefined, string> = new Map([
+  [
+    'ENOSPC',
+    'the system watches no more directories, raise its limit with ' +
+    '"sysctl fs.inotify.max_user_watches=1048576"',
+  ],
+  [
+    'EMFILE',
+    'the system gives out no more watchers, raise its limit with ' +
+    '"sysctl fs.inotify.max_user_instances=1024"',
+  ],
 ]);
 
 /** A watch of the system on one directory. */
@@ -154,10 +162,9 @@ class TreeWatch {
     if (this.#warned.has(code)) return;
     this.#warned.add(code);
     const what = directory === '' ? 'the root' : `"${displayPath(directory)}"`;
-    const remedy = remedies.get(code);
+    const reason = limits.get(code) ?? failureReason(error);
     this.#options.onWarning(
-      `Cannot watch all of ${what} for changes: ${failureReason(error)}; they are noticed at the ` +
-        `next interval scan${remedy === undefined ? '' : ` (${remedy})`}`,
+      `Cannot watch all of ${what}: ${reason}; until then the interval scans find what changes there`,
     );
   }
 }

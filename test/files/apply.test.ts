@@ -52,7 +52,7 @@ function leftovers(tree: TreeWorld) {
   return { staged, versionsCount: disk.versions.children.size, journalCount: journal?.['count'] };
 }
 
-test('Applier places small files with mode, owner and time of the receiver\'s set', async () => {
+test("Applier places small files with mode, owner and time of the receiver's set", async () => {
   const set = fileSet({ mode: 0o604, directoryMode: 0o711, owner: 'someone', group: 'some' });
   const tree = new TreeWorld({ sets: [set] });
   const applier = tree.applier();
@@ -344,7 +344,7 @@ test('Applier.commitBatch() places nothing that could not be flushed', async () 
   await tree.world.stop();
 });
 
-test('Applier.remove() keeps, removes, and prunes emptied directories up to the set\'s own', async () => {
+test("Applier.remove() keeps, removes, and prunes emptied directories up to the set's own", async () => {
   const sets = [
     fileSet({ prune: true }),
     fileSet({ name: 'inner', path: 'etc/rules/inner', include: ['*.x'] }),

@@ -165,7 +165,9 @@ function checkClean(tree: TreeWorld): void {
   const count = (table: string) =>
     database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.['count'];
   assert.equal(count('journal'), 0, 'the journal is empty');
-  const partials = database.prepare('SELECT name FROM partial_files').all().map((row) => row['name']);
+  const partials = database.prepare('SELECT name FROM partial_files').all().map((row) =>
+    row['name']
+  );
   assert.deepEqual([...disk.staging.children.keys()].sort(), partials.sort(), 'staging is empty');
   const named = database.prepare('SELECT name FROM versions WHERE name IS NOT NULL').all();
   const names = named.map((row) => String(row['name']));

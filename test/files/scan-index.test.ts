@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isRacy, makeRecord, ScanIndex } from '../../src/files/scan-index.ts';
+import { hasSameFacts, isRacy, makeRecord, ScanIndex } from '../../src/files/scan-index.ts';
 import type { FileFacts } from '../../src/ports.ts';
 
 function facts(settings: Partial<FileFacts> = {}): FileFacts {
@@ -12,6 +12,15 @@ function index(...paths: string[]): ScanIndex {
   for (const path of paths) made.set(makeRecord(path, facts(), 'hash', 0, true));
   return made;
 }
+
+test('hasSameFacts() compares size, both times to the millisecond, and inode', () => {
+  const known = { size: 5, mtimeMs: 1000.2, ctimeMs: 2000.7, inode: 9 };
+  const record = makeRecord('a', facts(known), 'hash', 0, true);
+  assert.ok(hasSameFacts(record, facts({ ...known, mtimeMs: 1000, ctimeMs: 2000.9, mode: 0 })));
+  for (const other of [{ size: 6 }, { mtimeMs: 1001 }, { ctimeMs: 1999 }, { inode: 8 }]) {
+    assert.equal(hasSameFacts(record, facts({ ...known, ...other })), false);
+  }
+});
 
 test('isRacy() asks whether the last change and the reading were close', () => {
   const cases: [changedMs: number, isExpected: boolean][] = [

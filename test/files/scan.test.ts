@@ -8,7 +8,8 @@ import { entryOf, everywhere, never, paths, TreeWorld } from './tree-world.ts';
 
 /** The changes of a report, as `+path` or `-path`, sorted. */
 function changed(report: ScanReport): string[] {
-  const show = ({ path, entry }: EntryChange): string => `${entry === undefined ? '-' : '+'}${path}`;
+  const show = ({ path, entry }: EntryChange): string =>
+    `${entry === undefined ? '-' : '+'}${path}`;
   return [...report.changes.values()].flat().map(show).sort();
 }
 
@@ -230,13 +231,28 @@ test('Scanner.scan() flags a set whose directory is missing; a link there is no 
   operator.symlink('etc/rules', '/moved');
   const linked = await tree.run(scanner.scan(everywhere, never));
   assert.deepEqual(changed(linked), []);
-  assert.deepEqual(linked.problems.map(({ path, kind }) => [path, kind]), [['etc/rules', 'symlink']]);
+  assert.deepEqual(linked.problems.map(({ path, kind }) => [path, kind]), [[
+    'etc/rules',
+    'symlink',
+  ]]);
   assert.deepEqual(linked.missingRoots, ['lists']);
 
   operator.remove('etc/rules');
   const gone = await tree.run(scanner.scan(everywhere, never));
   assert.deepEqual(changed(gone), ['-etc/rules/a']);
   assert.deepEqual(gone.missingRoots, ['rules', 'lists']);
+  await tree.world.stop();
+});
+
+test('Scanner.scan() takes neither an empty directory nor one it cannot read for missing', async () => {
+  const sets = [fileSet(), fileSet({ name: 'lists', path: 'etc/lists' })];
+  const tree = new TreeWorld({ sets });
+  tree.node.operator.makeDirectory('etc/rules');
+  tree.node.operator.makeDirectory('etc/lists');
+  tree.node.disk.deny('etc/lists', 'read');
+  const scanner = await tree.scanner();
+  assert.deepEqual((await tree.run(scanner.scan(everywhere, never))).missingRoots, []);
+  assert.deepEqual((await tree.run(scanner.scan(hints('etc/rules/a'), never))).missingRoots, []);
   await tree.world.stop();
 });
 
@@ -419,6 +435,30 @@ test('Scanner.adopt() and forget() take up what the program did, without reading
   tree.node.kill();
   const after = await tree.scanner({ racyWindowMs: 60_000 });
   assert.equal((await tree.run(after.scan(everywhere, never))).hashedCount, 0);
+  await tree.world.stop();
+});
+
+test('Scanner.adopt() counts for more than what a stopped scan had found before', async () => {
+  const tree = new TreeWorld();
+  for (let i = 0; i < 600; i++) tree.node.operator.write(`etc/rules/${i}`, 'found');
+  const scanner = await tree.scanner();
+  const controller = new AbortController();
+  const stopped = scanner.scan(everywhere, controller.signal, ({ hashedCount }) => {
+    if (hashedCount >= 512) controller.abort(new Error('enough'));
+  });
+  await assert.rejects(tree.run(stopped), /enough/);
+  const placed = [];
+  for (let i = 0; i < 600; i++) {
+    const path = `etc/rules/${i}`;
+    tree.node.operator.write(path, 'placed');
+    const facts = await tree.run(tree.ports.files.facts(path));
+    placed.push({ path, facts: facts!, hash: entryOf('', 'placed').hash });
+  }
+  await tree.run(scanner.adopt(placed));
+  assert.deepEqual(changed(await tree.run(scanner.scan(hints('etc/none'), never))), []);
+  for (const { hash } of scanner.manifest('rules').entries()) {
+    assert.equal(hash, entryOf('', 'placed').hash);
+  }
   await tree.world.stop();
 });
 
