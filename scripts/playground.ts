@@ -36,6 +36,7 @@ export class Playground {
   readonly directory: string;
   readonly #binary: string;
   readonly #daemons = new Map<string, Daemon>();
+  readonly #commands = new Set<Promise<CommandResult>>();
 
   private constructor(directory: string, binary: string) {
     this.directory = directory;
@@ -44,7 +45,7 @@ export class Playground {
 
   /** Makes the directory. */
   static async open(binary: string): Promise<Playground> {
-    return new Playground(await mkdtemp(join(tmpdir(), 'muster-')), binary);
+    return new Playground(await mkdtemp(join(tmpdir(), 'muster-quickstart-')), binary);
   }
 
   /** Absolute path of something in the directory. */
@@ -54,11 +55,10 @@ export class Playground {
 
   /** Runs a command of the binary, in the directory, to its end. */
   async run(args: readonly string[]): Promise<CommandResult> {
-    const result = await runCommand(this.#binary, args, {
-      cwd: this.directory,
-      env: plain,
-      limitMs,
-    });
+    const options = { cwd: this.directory, env: plain, limitMs };
+    const running = runCommand(this.#binary, args, options);
+    this.#commands.add(running);
+    const result = await running.finally(() => this.#commands.delete(running));
     if (result.isLate) throw new Error(`"muster ${args.join(' ')}" took longer than ${limitMs} ms`);
     return result;
   }
@@ -128,12 +128,12 @@ export class Playground {
     }
   }
 
-  /** Ends what still runs, at once, and removes the directory unless it is to be kept. */
+  /** Ends what still runs, daemons at once, and removes the directory unless it is to be kept. */
   async close(options: { readonly isKept: boolean }): Promise<void> {
     const daemons = [...this.#daemons.values()];
     this.#daemons.clear();
     for (const { child } of daemons) child.kill('SIGKILL');
-    await Promise.allSettled(daemons.map(({ ended }) => ended));
+    await Promise.allSettled([...daemons.map(({ ended }) => ended), ...this.#commands]);
     if (!options.isKept) await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -254,31 +254,47 @@ async function main(): Promise<void> {
   const startMs = performance.now();
   const binary = values.binary === undefined ? await packExecutable() : resolve(values.binary);
   const world = await Playground.open(binary);
+  const interruption = interrupted();
   let isKept = values.keep;
-  const onSignal = () => {
-    void world.close({ isKept: false }).then(() => process.exit(130));
-  };
-  process.once('SIGINT', onSignal);
-  process.once('SIGTERM', onSignal);
   try {
-    await demonstrate(world, relative(process.cwd(), binary));
+    await Promise.race([demonstrate(world, relative(process.cwd(), binary)), interruption.promise]);
     const seconds = ((performance.now() - startMs) / 1000).toFixed(1);
     console.log(`\nAll of it held, in ${seconds} s.`);
   } catch (error) {
-    isKept = true;
+    isKept ||= process.exitCode === undefined;
     throw error;
   } finally {
+    interruption.release();
     await world.close({ isKept });
     const { directory } = world;
-    if (isKept) {
-      console.log(`Logs: ${join(directory, '{master,worker-1,worker-2}/logs/cluster.log')}`);
-    } else console.log(`${directory} was removed; --keep leaves it there.`);
-    process.removeListener('SIGINT', onSignal);
-    process.removeListener('SIGTERM', onSignal);
+    const logs = join(directory, '{master,worker-1,worker-2}', 'logs', 'cluster.log');
+    console.log(isKept ? `Logs: ${logs}` : `${directory} was removed; --keep leaves it there.`);
   }
 }
 
-await main().catch((error: unknown) => {
-  console.error(`\nFAILED  ${error instanceof Error ? error.message : error}`);
-  process.exitCode = 1;
-});
+/** Rejects when somebody presses Ctrl-C. */
+function interrupted(): { readonly promise: Promise<never>; readonly release: () => void } {
+  let onSignal = () => {};
+  const promise = new Promise<never>((_, reject) => {
+    onSignal = () => {
+      process.exitCode = 130;
+      reject(new Error('Interrupted'));
+    };
+  });
+  process.once('SIGINT', onSignal);
+  process.once('SIGTERM', onSignal);
+  const release = () => {
+    process.removeListener('SIGINT', onSignal);
+    process.removeListener('SIGTERM', onSignal);
+  };
+  return { promise, release };
+}
+
+await main().then(
+  () => process.exit(),
+  (error: unknown) => {
+    console.error(`\nFAILED  ${error instanceof Error ? error.message : error}`);
+    // What was interrupted may still wait for something.
+    process.exit(process.exitCode ?? 1);
+  },
+);

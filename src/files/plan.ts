@@ -5,10 +5,12 @@
  * difference. A plan is a statement of facts: whether it may be carried out is for `guard.ts` and
  * `SetTable.setOf` to say.
  */
-import { type BytePath, type ByteString, compareByteStrings } from '../base/bytes.ts';
+import { type BytePath, compareByteStrings } from '../base/bytes.ts';
+import type { Clock } from '../ports.ts';
 import type { Entry, EntryChange } from './entry.ts';
 import type { FileSet } from './file-set.ts';
 import type { Manifest } from './manifest.ts';
+import { parentOf } from './paths.ts';
 
 /** A file that gets another content. */
 export interface Replacement {
@@ -32,23 +34,6 @@ export interface PlanTotals {
   readonly createCount: number;
   readonly replaceCount: number;
   readonly removeCount: number;
-  /** Size of the contents to be fetched, each counted once. */
-  readonly fetchBytes: number;
-}
-
-/** A content that one or more files are to have. */
-export interface WantedFile {
-  readonly set: FileSet;
-  readonly entry: Entry;
-}
-
-/** A content to be fetched once, and all files that are to have it. */
-export interface DistinctContent {
-  readonly hash: ByteString;
-  /** Bytes. */
-  readonly size: number;
-  /** In the order of the plans; never empty. */
-  readonly files: readonly [WantedFile, ...WantedFile[]];
 }
 
 /** What leads from the actual files to the wanted state of some paths; of two of one path the last. */
@@ -71,6 +56,30 @@ export function planChanges(
     } else if (!isSameContent(previous, entry)) {
       replace.push({ entry, previous });
     }
+  }
+  return { set, create, replace, remove };
+}
+
+/**
+ * The same for any number of changes, without holding the loop: directory by directory, which is
+ * also the order of the lists.
+ */
+export async function makePlan(
+  clock: Pick<Clock, 'breathe'>,
+  set: FileSet,
+  actual: Manifest,
+  changes: readonly EntryChange[],
+): Promise<Plan> {
+  const create: Entry[] = [];
+  const replace: Replacement[] = [];
+  const remove: Entry[] = [];
+  const byDirectory = await groupByDirectory(clock, changes);
+  for (const directory of [...byDirectory.keys()].sort(compareByteStrings)) {
+    const plan = planChanges(set, actual, byDirectory.get(directory)!);
+    for (const entry of plan.create) create.push(entry);
+    for (const replacement of plan.replace) replace.push(replacement);
+    for (const entry of plan.remove) remove.push(entry);
+    await clock.breathe();
   }
   return { set, create, replace, remove };
 }
@@ -98,21 +107,6 @@ export function changesFromLeaves(
   return changes;
 }
 
-/** What some plans want fetched, each content once, in the order in which it is first wanted. */
-export function distinctContents(plans: readonly Plan[]): DistinctContent[] {
-  const contents = new Map<string, { hash: ByteString; size: number; files: WantedFiles }>();
-  for (const { set, create, replace } of plans) {
-    for (const entry of [...create, ...replace.map((replacement) => replacement.entry)]) {
-      // The size belongs to it: a peer may claim one hash for files of different sizes.
-      const key = `${entry.size} ${entry.hash}`;
-      const known = contents.get(key);
-      if (known !== undefined) known.files.push({ set, entry });
-      else contents.set(key, { hash: entry.hash, size: entry.size, files: [{ set, entry }] });
-    }
-  }
-  return [...contents.values()];
-}
-
 /** How much some plans amount to together. */
 export function planTotals(plans: readonly Plan[]): PlanTotals {
   let createCount = 0;
@@ -123,8 +117,7 @@ export function planTotals(plans: readonly Plan[]): PlanTotals {
     replaceCount += plan.replace.length;
     removeCount += plan.remove.length;
   }
-  const fetchBytes = distinctContents(plans).reduce((sum, content) => sum + content.size, 0);
-  return { createCount, replaceCount, removeCount, fetchBytes };
+  return { createCount, replaceCount, removeCount };
 }
 
 /** Whether two files have the same content. */
@@ -134,4 +127,20 @@ export function isSameContent(left: Entry, right: Entry): boolean {
 
 // ---------------------------------------------------------------------------------------------
 
-type WantedFiles = [WantedFile, ...WantedFile[]];
+/** Changes looked at between two breaths. */
+const changesPerBreath = 1_000;
+
+async function groupByDirectory(
+  clock: Pick<Clock, 'breathe'>,
+  changes: readonly EntryChange[],
+): Promise<Map<BytePath, EntryChange[]>> {
+  const groups = new Map<BytePath, EntryChange[]>();
+  for (const [i, change] of changes.entries()) {
+    const directory = parentOf(change.path);
+    const group = groups.get(directory);
+    if (group === undefined) groups.set(directory, [change]);
+    else group.push(change);
+    if (i % changesPerBreath === 0) await clock.breathe();
+  }
+  return groups;
+}

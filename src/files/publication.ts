@@ -10,13 +10,13 @@ import type { ByteString } from '../base/bytes.ts';
 import { Latest } from '../base/async.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import type { EntryChange } from './entry.ts';
-import type { FileSet, SetTable } from './file-set.ts';
+import type { SetTable } from './file-set.ts';
 import { type Generation, GenerationHistory, makeGeneration } from './generation.ts';
 import { type GuardConfig, judge } from './guard.ts';
 import type { Halts } from './halts.ts';
 import type { IndexStore } from './index-store.ts';
 import { Manifest } from './manifest.ts';
-import { planChanges } from './plan.ts';
+import { makePlan, type Plan } from './plan.ts';
 import { changesBetween } from './table-difference.ts';
 
 /** What became of an offered scan. */
@@ -90,7 +90,9 @@ export class Publication {
     for (const set of this.sets.sets) {
       const before = previous?.manifests.get(set.name) ?? this.#empty();
       const after = scanned(set.name);
-      const reason = this.#guarded(set, before, after);
+      const differences = await changesBetween(before, after, this.#ports.clock);
+      const plan = await makePlan(this.#ports.clock, set, before, differences);
+      const reason = this.#guarded(plan, before, after);
       manifests.set(set.name, reason === undefined ? after : before);
       if (reason !== undefined) {
         const isNew = this.#ports.halts.halt(set.name, after.rootDigest, reason);
@@ -98,10 +100,8 @@ export class Publication {
         continue;
       }
       this.#ports.halts.release(set.name);
-      const differences = changesBetween(before, after);
       if (differences.length === 0) continue;
       changes.set(set.name, differences);
-      const plan = planChanges(set, before, differences);
       counts.createdCount += plan.create.length;
       counts.replacedCount += plan.replace.length;
       counts.removedCount += plan.remove.length;
@@ -117,10 +117,9 @@ export class Publication {
   }
 
   /** Why the guard does not let a set's new content through; undefined where it does. */
-  #guarded(set: FileSet, before: Manifest, after: Manifest): string | undefined {
-    if (before.rootDigest === after.rootDigest || before.count === 0) return undefined;
-    if (this.isApproved(set.name, after.rootDigest)) return undefined;
-    const plan = planChanges(set, before, changesBetween(before, after));
+  #guarded(plan: Plan, before: Manifest, after: Manifest): string | undefined {
+    const { set } = plan;
+    if (before.count === 0 || this.isApproved(set.name, after.rootDigest)) return undefined;
     const verdict = judge(set, plan, before, after.count, this.#guard);
     return verdict.kind === 'halt' ? verdict.reason : undefined;
   }
@@ -167,6 +166,6 @@ export async function manifestsOf(
       await context.clock.breathe();
     }
   }
-  for (const [name, changes] of [...waiting]) flush(name, changes);
+  for (const [name, changes] of waiting) flush(name, changes);
   return manifests;
 }

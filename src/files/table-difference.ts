@@ -22,10 +22,17 @@ export function differingLeaves(before: Manifest, after: Manifest): number[] {
 }
 
 /** The changes that turn one table into another. */
-export function changesBetween(before: Manifest, after: Manifest): EntryChange[] {
-  return differingLeaves(before, after).flatMap((leaf) =>
-    changesFromLeaves(before.leafEntries(leaf), after.leafEntries(leaf))
-  );
+export async function changesBetween(
+  before: Manifest,
+  after: Manifest,
+  clock: Pick<Clock, 'breathe'>,
+): Promise<EntryChange[]> {
+  const changes: EntryChange[] = [];
+  for (const leaf of differingLeaves(before, after)) {
+    changes.push(...changesFromLeaves(before.leafEntries(leaf), after.leafEntries(leaf)));
+    await clock.breathe();
+  }
+  return changes;
 }
 
 /** Changes made to a table at a time between two breaths. */

@@ -33,6 +33,7 @@ import type { PayloadOf } from '../wire/messages.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
+  type DifferenceDocument,
   type NodesDocument,
   type PeerDocument,
   schemaVersion,
@@ -203,11 +204,13 @@ export class MasterNode {
       });
     }
     const report = await tree.exclusively(() => tree.scanner.verify(signal));
-    const differences = sets.sets.flatMap((set) => {
+    const differences: DifferenceDocument[] = [];
+    for (const set of sets.sets) {
       const published = generation.manifests.get(set.name)!;
       const actual = tree.scanner.manifest(set.name);
-      return differencesOf(set.name, published, changesBetween(published, actual));
-    });
+      const changes = await changesBetween(published, actual, this.#ports.clock);
+      differences.push(...differencesOf(set.name, published, changes));
+    }
     return {
       schema_version: schemaVersion,
       node: this.facts.identity.node,

@@ -24,6 +24,7 @@ import { Scheduler } from '../tasks/scheduler.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
+  type DifferenceDocument,
   schemaVersion,
   type StatusDocument,
   type SyncDocument,
@@ -354,14 +355,13 @@ export class WorkerNode {
     }
     const empty = Manifest.empty({ hashing, algorithm });
     const wanted = await manifestsOf(sets, applied.entries, { clock, empty });
-    return {
-      generation: applied.generation,
-      differences: sets.sets.flatMap((set) => {
-        const actual = tree.scanner.manifest(set.name);
-        return differencesOf(set.name, actual, changesBetween(actual, wanted.get(set.name)!));
-      }),
-      problems: [],
-    };
+    const differences: DifferenceDocument[] = [];
+    for (const set of sets.sets) {
+      const actual = tree.scanner.manifest(set.name);
+      const changes = await changesBetween(actual, wanted.get(set.name)!, clock);
+      differences.push(...differencesOf(set.name, actual, changes));
+    }
+    return { generation: applied.generation, differences, problems: [] };
   }
 
   #masterDocument(): StatusDocument['master'] {

@@ -23,8 +23,12 @@ export function examinePlace(path: string, needs: 'read' | 'write', canCreate: b
     return { problem: null, mode };
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' && canCreate && isCreatable(dirname(path))) return { problem: null, mode };
-    const reason = code === 'ENOENT' ? 'does not exist' : code === 'EACCES'
+    if (code === 'ENOENT' && canCreate && isCreatable(dirname(path))) {
+      return { problem: null, mode };
+    }
+    const reason = code === 'ENOENT'
+      ? 'does not exist'
+      : code === 'EACCES'
       ? `may not be used to ${needs} by this user`
       : `cannot be used (${code ?? 'unknown reason'})`;
     return { problem: reason, mode };

@@ -97,8 +97,7 @@ export class Placer {
     await this.#walkEach(copies, (walk, copy) => {
       const move = moves[copy.index]!;
       try {
-        const failure = failures.get(copy);
-        if (failure !== undefined) throw failure;
+        if (failures.has(copy)) throw failures.get(copy);
         const [source, target] = [walk.locate(copy.path), walk.locate(move.path)];
         outcomes[copy.index] = moveTo(source, copy.inode, target, move.path);
         placedNames.push(move.name);

@@ -164,7 +164,7 @@ class TreeWatch {
     const what = directory === '' ? 'the root' : `"${displayPath(directory)}"`;
     const reason = limits.get(code) ?? failureReason(error);
     this.#options.onWarning(
-      `Cannot watch all of ${what}: ${reason}; until then the interval scans find what changes there`,
+      `Cannot watch all of ${what}: ${reason}; changes there wait for the interval scan`,
     );
   }
 }

@@ -10,7 +10,7 @@
  *     open ──close()──────────────▶ parting: the close frame is written, what comes is dropped
  *       │ ──close frame arrives───▶ parting
  *       │ ──connection lost───────▶ over
- *     parting ──the peer has ended, or 5 s have passed──▶ over: the stream is gone
+ *     parting ──the last word has left, or 5 s have passed──▶ over: the stream is let go
  */
 import { deferred, withDeadline } from '../base/async.ts';
 import { describeError, ProtocolError } from '../base/errors.ts';
@@ -46,10 +46,7 @@ export type { BulkRequest, RequestOptions } from './outgoing-requests.ts';
 /** Frames accepted before the peer is known: one hello fits, no more. */
 const unknownPeerBytesMax = 4 * 1024;
 
-/**
- * How long a close frame may take to leave and the peer to hang up after it, ms. To drop the stream
- * sooner could take the frame with it.
- */
+/** How long a close frame may take to leave, ms; and the peer's to arrive when a write has failed. */
 const partingMs = 5_000;
 
 /** What a session is made of. */
@@ -169,7 +166,10 @@ export class Session {
 
   // --- reading -------------------------------------------------------------------------------
 
-  /** Reads to the end of the stream, also when the session has ended. */
+  /**
+   * Reads to the end of the stream, also when the session has ended: to stop sooner would drop the
+   * stream, and our last word with it.
+   */
   async #read(): Promise<void> {
     const { stream } = this.#options;
     try {
@@ -250,7 +250,7 @@ export class Session {
     const reason = readClose(frame.payload);
     this.#outbox.fail(closeError(reason));
     this.#end(reason);
-    void this.#part(Promise.resolve());
+    this.#options.stream.close();
   }
 
   /** Nothing more can be written. The reader may still find the peer's reason, so it comes first. */
@@ -287,15 +287,12 @@ export class Session {
     this.#closed.resolve(reason);
   }
 
-  /** Lets go of the stream once our last words have left and the peer has hung up. */
+  /** Lets go of the stream once our last word has left, or cannot leave. */
   async #part(farewell: Promise<void>): Promise<void> {
     const { stream, clock } = this.#options;
     try {
-      await withDeadline(clock, partingMs, 'Parting', undefined, async () => {
-        await farewell;
-        stream.close();
-        await this.#reading;
-      });
+      await withDeadline(clock, partingMs, 'Parting', undefined, () => farewell);
+      stream.close();
     } catch (error) {
       this.#outbox.fail(error as Error);
       stream.abort();

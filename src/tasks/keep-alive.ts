@@ -76,7 +76,7 @@ export class KeepAlive implements Task {
       this.#missesInARow = 0;
       turn.log.log('debug', `Answer from the master after ${this.#roundTripMs.toFixed(1)} ms.`);
     } catch (error) {
-      if (codeOf(error) !== 'timeout' || turn.signal.aborted) return { summary: undefined };
+      if (codeOf(error) !== 'timeout') return { summary: undefined };
       if (session.lastHeardMs > startedMs) this.#missesInARow = 0;
       else this.#missed(session, turn.log, describeError(error));
     }

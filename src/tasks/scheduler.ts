@@ -84,7 +84,6 @@ class TaskLoop {
   #wanted: Deferred<RoundOutcome> | undefined;
   /** Ends the pause between two rounds. */
   #pause: AbortController | undefined;
-  #isStopped = false;
   #isRunning = false;
   #roundsCount = 0;
   #failuresInARow = 0;
@@ -114,7 +113,6 @@ class TaskLoop {
   }
 
   runNow(): Promise<RoundOutcome> {
-    if (this.#isStopped) return Promise.resolve(this.#stopped());
     // The watcher may ask thousands of times before the round begins: only the first does anything.
     if (this.#wanted === undefined) {
       this.#wanted = deferred();
@@ -135,8 +133,9 @@ class TaskLoop {
       if (isMore) await this.#clock.breathe();
       else await this.#wait(this.#pauseAfter(outcome), signal);
     }
-    this.#isStopped = true;
-    this.#wanted?.resolve(this.#stopped());
+    // For those who wait, and for all who ask from now on.
+    this.#wanted ??= deferred();
+    this.#wanted.resolve(this.#stopped());
   }
 
   async #round(signal: AbortSignal): Promise<RoundOutcome> {

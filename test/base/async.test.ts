@@ -12,25 +12,8 @@ import {
   withDeadline,
 } from '../../src/base/async.ts';
 import { ClusterError } from '../../src/base/errors.ts';
+import { countedSignal } from './counted-signal.ts';
 import { simClock } from './sim-clock.ts';
-
-/** A signal that tells how many listeners it has. */
-function countedSignal(): { controller: AbortController; listenersCount: () => number } {
-  const controller = new AbortController();
-  const { signal } = controller;
-  let count = 0;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => {
-    count += 1;
-    add(...args);
-  };
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => {
-    count -= 1;
-    remove(...args);
-  };
-  return { controller, listenersCount: () => count };
-}
 
 test('abortReason() is the error of the signal, and one of ours where it was aborted with none', () => {
   const reason = new Error('enough');

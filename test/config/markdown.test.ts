@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import process from 'node:process';
 import test from 'node:test';
 import { eachKey } from '../../src/config/keys.ts';
-import { configurationMarkdown } from '../../src/config/markdown.ts';
+import { configurationMarkdown } from '../../scripts/configuration-markdown.ts';
 
 const page = new URL('../../docs/configuration.md', import.meta.url);
 

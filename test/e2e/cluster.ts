@@ -147,13 +147,13 @@ export class TestNode {
     return this.status(isThere, limitMs);
   }
 
-  /** Waits until its log holds this text. */
-  async says(text: string | RegExp, limitMs?: number): Promise<string> {
-    const has = (log: string) => typeof text === 'string' ? log.includes(text) : text.test(log);
-    return await until(`${this.name} logs ${text}`, () => {
-      const log = this.log();
-      return has(log) && log;
-    }, limitMs);
+  /** Waits until its log, from a position on, holds this text. */
+  async says(text: string | RegExp, from = 0, limitMs?: number): Promise<void> {
+    const isSaid = () => {
+      const log = this.log().slice(from);
+      return typeof text === 'string' ? log.includes(text) : text.test(log);
+    };
+    await until(`${this.name} logs ${text}`, isSaid, limitMs);
   }
 
   /** Asks the daemon to stop, and waits for its end. */
@@ -205,6 +205,13 @@ export class Cluster {
     await node.expect(0, 'join', token, '--name', name, '--root', node.root);
     appendFileSync(node.configFile, options.config ?? '');
     return node;
+  }
+
+  /** Runs a command that must end with this code. */
+  async run(code: number, ...words: string[]): Promise<Ending> {
+    const ending = await muster(words);
+    assert.equal(ending.code, code, `muster ${words.join(' ')}: ${ending.stdout}${ending.stderr}`);
+    return ending;
   }
 
   /** Ends all daemons at once and removes everything. */

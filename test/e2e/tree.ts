@@ -27,11 +27,13 @@ export interface MirrorOptions {
 /** Content of files read at a time, bytes. */
 const pieceBytes = 4 * 1024 * 1024;
 
-/** Writes a file, with the directories above it. */
+/** Puts a file in its place whole, as careful programs do, with the directories above it. */
 export function write(path: string, content: string | Uint8Array, mtimeMs?: number): void {
+  const draft = `${path}.tmp`;
   fs.mkdirSync(dirname(path), { recursive: true });
-  fs.writeFileSync(path, content);
-  if (mtimeMs !== undefined) fs.utimesSync(path, mtimeMs / 1000, mtimeMs / 1000);
+  fs.writeFileSync(draft, content);
+  if (mtimeMs !== undefined) fs.utimesSync(draft, mtimeMs / 1000, mtimeMs / 1000);
+  fs.renameSync(draft, path);
 }
 
 /** All regular files below a directory, by relative path; each character is a byte of the name. */

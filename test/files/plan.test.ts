@@ -2,13 +2,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { Entry, EntryChange } from '../../src/files/entry.ts';
 import { Manifest } from '../../src/files/manifest.ts';
-import {
-  changesFromLeaves,
-  distinctContents,
-  isEmptyPlan,
-  planChanges,
-  planTotals,
-} from '../../src/files/plan.ts';
+import { changesFromLeaves, isEmptyPlan, planChanges, planTotals } from '../../src/files/plan.ts';
 import { simHashing } from '../sim/hashing.ts';
 import { SeededRandom } from '../sim/random.ts';
 import { entry, fileSet, wordPath } from './material.ts';
@@ -96,30 +90,6 @@ test('changesFromLeaves() and planChanges() lead from any files to any others', 
   }
 });
 
-test('distinctContents() names each content once, with all files that are to have it', () => {
-  const lists = fileSet({ name: 'lists' });
-  const other = { hash: entry('a', 'same').hash, size: 99 };
-  const plans = [
-    planChanges(
-      set,
-      manifest(entry('b', 'old')),
-      wanted(entry('a', 'same'), entry('b', 'same'), entry('c', 'else')),
-    ),
-    planChanges(lists, manifest(), wanted(entry('d', 'same'), entry('e', '', other))),
-  ];
-  const found = distinctContents(plans).map(({ hash, size, files }) => ({
-    hash,
-    size,
-    files: files.map((file) => `${file.set.name}/${file.entry.path}`),
-  }));
-  const { hash } = entry('a', 'same');
-  assert.deepEqual(found, [
-    { hash, size: 4, files: ['rules/a', 'rules/b', 'lists/d'] },
-    { hash: entry('c', 'else').hash, size: 4, files: ['rules/c'] },
-    { hash, size: 99, files: ['lists/e'] },
-  ]);
-});
-
 test('planTotals() counts files, and the bytes of distinct contents', () => {
   const actual = manifest(entry('b', 'old'), entry('c', '1'), entry('d', '2'));
   const changes = [
@@ -131,6 +101,6 @@ test('planTotals() counts files, and the bytes of distinct contents', () => {
     planChanges(set, actual, changes),
     planChanges(set, manifest(), wanted(entry('x', 'another'))),
   ]);
-  assert.deepEqual(totals, { createCount: 2, replaceCount: 1, removeCount: 2, fetchBytes: 11 });
-  assert.equal(planTotals([]).fetchBytes, 0);
+  assert.deepEqual(totals, { createCount: 2, replaceCount: 1, removeCount: 2 });
+  assert.equal(planTotals([]).createCount, 0);
 });

@@ -165,9 +165,8 @@ function checkClean(tree: TreeWorld): void {
   const count = (table: string) =>
     database.prepare(`SELECT count(*) AS count FROM ${table}`).get()?.['count'];
   assert.equal(count('journal'), 0, 'the journal is empty');
-  const partials = database.prepare('SELECT name FROM partial_files').all().map((row) =>
-    row['name']
-  );
+  const partials = database.prepare('SELECT name FROM partial_files').all()
+    .map((row) => String(row['name']));
   assert.deepEqual([...disk.staging.children.keys()].sort(), partials.sort(), 'staging is empty');
   const named = database.prepare('SELECT name FROM versions WHERE name IS NOT NULL').all();
   const names = named.map((row) => String(row['name']));
@@ -230,7 +229,7 @@ async function runSeed(seed: number): Promise<void> {
     }
     assert.equal(await liveUntil(tree, wanted, generation, Infinity, 'kill'), 'done');
     tree.node.crash();
-    assert.deepEqual(contentsOf(tree), new Map([...wanted].sort()), 'finished is finished');
+    assert.deepEqual(contentsOf(tree), wanted, 'finished is finished');
     await tree.run(tree.applier({}, tree.versions(5)).recover());
     checkClean(tree);
     base = wanted;
@@ -239,7 +238,7 @@ async function runSeed(seed: number): Promise<void> {
 }
 
 test('Applier.recover() leaves old or new content at every path, and nothing else behind', async () => {
-  for (let seed = 1; seed <= 60; seed++) {
+  for (let seed = 1; seed <= 30; seed++) {
     try {
       await runSeed(seed);
     } catch (error) {
@@ -336,12 +335,12 @@ test('Applier.discard() mends what an error in the middle of changes has left', 
   const tree = new TreeWorld({ sets });
   const applier = tree.applier();
   const { files } = tree.ports;
-  const placeReally = files.place;
+  const real = { ...files };
   files.place = () => Promise.reject(new Error('the disk is gone'));
   const item = { set: sets[0]!, entry: entryOf('etc/rules/a', 'new'), bytes: bytesOf('new') };
   await tree.run(applier.stageSmall([item]));
   await assert.rejects(tree.run(applier.commitBatch(1)), /the disk is gone/);
-  files.place = placeReally;
+  Object.assign(files, real);
   await tree.run(applier.discard());
   assert.deepEqual([...contentsOf(tree)], [['etc/rules/a', 'new']]);
   checkClean(tree);

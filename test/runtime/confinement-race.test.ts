@@ -6,12 +6,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { codeOf } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { SwapOrder } from './programs/swapper.ts';
-import { type FilesWorld, makeFilesWorld, namesBelow, plain } from './files-world.ts';
+import { cleanUp, type FilesWorld, makeFilesWorld, namesBelow, plain } from './files-world.ts';
+
+after(cleanUp);
 
 /** A test goes on until there have been so many of each. */
 const attemptsCountMin = 1000;

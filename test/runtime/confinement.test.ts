@@ -2,19 +2,22 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { codeOf } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { openFiles } from '../../src/runtime/files.ts';
 import { createHashing } from '../../src/runtime/hashing.ts';
 import { RootedDirectory } from '../../src/runtime/rooted-directory.ts';
 import {
+  cleanUp,
   type FilesWorld,
   makeFilesWorld,
   namesBelow,
   plain,
   temporaryDirectory,
 } from './files-world.ts';
+
+after(cleanUp);
 
 const attributes = plain;
 

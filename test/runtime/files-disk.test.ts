@@ -4,16 +4,19 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { codeOf } from '../../src/base/errors.ts';
 import { temporaryPrefix } from '../../src/runtime/temporaries.ts';
 import {
+  cleanUp,
   makeFilesWorld,
   mountSmallDisk,
   namesBelow,
   plain,
   temporaryDirectory,
 } from './files-world.ts';
+
+after(cleanUp);
 
 const diskBytes = 1024 * 1024;
 const disk = mountSmallDisk(diskBytes);
@@ -122,7 +125,7 @@ test('TreeWriter.place() copies where staging is on another volume', oneVolume, 
   assert.deepEqual(outcomes.slice(0, 3).map(codeOf), ['io', 'refused', 'refused']);
   for (const [i, outcome] of outcomes.entries()) {
     if (i < 3) continue;
-    assert.ok(!(outcome instanceof Error), String(outcome));
+    if (outcome instanceof Error) throw outcome;
     assert.deepEqual(outcome, await files.facts(`d${i % 3}/${i}`));
     assert.deepEqual([outcome.mode, outcome.mtimeMs], [0o604, 1_650_000_000_500]);
     assert.equal(text(`d${i % 3}/${i}`)?.length, lengths[i]);

@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after } from 'node:test';
 import type { Clock, FileAttributes, FileFacts, HashOutcome } from '../../src/ports.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { type DiskFiles, openFiles } from '../../src/runtime/files.ts';
@@ -26,12 +25,12 @@ export interface FilesWorld {
   readonly outside: string;
   readonly warnings: string[];
   /** Writes a file below the root, as somebody else would. */
-  write(path: string, content: string | Uint8Array): void;
+  readonly write: (path: string, content: string | Uint8Array) => void;
   /** What a file below the root holds; undefined where none is. */
-  text(path: string): string | undefined;
+  readonly text: (path: string) => string | undefined;
   /** Stages a content and places it, as a worker does. */
-  place(path: string, content: string): Promise<FileFacts | Error>;
-  hash(...paths: string[]): Promise<HashOutcome[]>;
+  readonly place: (path: string, content: string) => Promise<FileFacts | Error>;
+  readonly hash: (...paths: string[]) => Promise<HashOutcome[]>;
 }
 
 /** What may differ in a world. */
@@ -44,9 +43,14 @@ export interface FilesWorldOptions {
 }
 
 const cleanups: (() => unknown)[] = [];
-after(() => {
-  for (const cleanup of cleanups.reverse()) cleanup();
-});
+
+/**
+ * Removes all that was made. Each test file has to say `after(cleanUp)` itself: one runtime loads
+ * this module once for all of them.
+ */
+export function cleanUp(): void {
+  while (cleanups.length > 0) cleanups.pop()!();
+}
 
 /** Something to be done when all tests of the file have ended; the last first. */
 export function whenDone(cleanup: () => unknown): void {

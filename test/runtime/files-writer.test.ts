@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fromText } from '../../src/base/bytes.ts';
-import { codeOf } from '../../src/base/errors.ts';
+import { codeOf, describeError } from '../../src/base/errors.ts';
 import * as paths from '../../src/files/paths.ts';
 import type { FileFacts } from '../../src/ports.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -12,14 +12,17 @@ import { openFiles } from '../../src/runtime/files.ts';
 import { createHashing } from '../../src/runtime/hashing.ts';
 import { resolveOwner } from '../../src/runtime/ownership.ts';
 import { temporaryPrefix } from '../../src/runtime/temporaries.ts';
-import { hasByteNames, makeFilesWorld, plain, temporaryDirectory } from './files-world.ts';
+import { cleanUp, hasByteNames, makeFilesWorld, plain, temporaryDirectory } from './files-world.ts';
+
+after(cleanUp);
 
 const isRoot = process.geteuid?.() === 0;
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 function facts(outcome: FileFacts | Error | undefined): FileFacts {
-  assert.ok(outcome !== undefined && !(outcome instanceof Error), String(outcome));
-  return outcome;
+  if (outcome instanceof Error) throw outcome;
+  assert.notEqual(outcome, undefined);
+  return outcome!;
 }
 
 test('openFiles() keeps its directories to itself', async () => {
@@ -162,7 +165,7 @@ test('TreeWriter.place() replaces files and gives each its own outcome', async (
   assert.deepEqual(codes, ['file', 'notFound', 'io', 'refused', 'file', 'notFound']);
   assert.deepEqual([text('old'), text('directory/new')], ['a', 'd']);
   assert.equal(fs.readlinkSync(join(root, 'link')), '/etc/passwd');
-  assert.match(String(outcomes[3]), /Cannot place "link": a symbolic link is in its place/);
+  assert.match(describeError(outcomes[3]), /Cannot place "link": a symbolic link is in its place/);
   assert.ok(await place(`long/${'x'.repeat(256)}`, '') instanceof Error);
   assert.deepEqual(await files.place([]), []);
 });

@@ -3,10 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { after, test } from 'node:test';
 import { fromText, toHex } from '../../src/base/bytes.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { hasByteNames, makeFilesWorld } from './files-world.ts';
+import { cleanUp, hasByteNames, makeFilesWorld } from './files-world.ts';
+
+after(cleanUp);
 
 const signal = new AbortController().signal;
 

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import process from 'node:process';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { type BytePath, fromText } from '../../src/base/bytes.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createWatcher } from '../../src/runtime/watcher.ts';
-import { hasByteNames, temporaryDirectory, whenDone } from './files-world.ts';
+import { cleanUp, hasByteNames, temporaryDirectory, whenDone } from './files-world.ts';
+
+after(cleanUp);
 
 /** A watched tree, and the hints that came. */
 interface WatchedTree {
@@ -14,8 +19,11 @@ interface WatchedTree {
   readonly warnings: string[];
   close(): void;
   /** Does something, and waits until a hint has come that passes. */
-  provoke(change: () => void, isWanted: (hint: BytePath | undefined) => boolean): Promise<void>;
-  path(name: string): string;
+  readonly provoke: (
+    change: () => void,
+    isWanted: (hint: BytePath | undefined) => boolean,
+  ) => Promise<void>;
+  readonly path: (name: string) => string;
 }
 
 function watchTree(
@@ -121,4 +129,38 @@ test('Watcher says nothing after it was closed', async () => {
   fs.writeFileSync(tree.path('b'), '');
   await other.provoke(() => fs.writeFileSync(other.path('c'), ''), (hint) => hint === 'c');
   assert.deepEqual(tree.hints, []);
+});
+
+/** Runs a program where the system allows only a few watches, without touching its real limit. */
+function underWatchLimit(program: string, argument: string): string | undefined {
+  const script = 'echo 10 > /proc/sys/user/max_inotify_watches && exec "$@"';
+  const file = fileURLToPath(new URL(`./programs/${program}.ts`, import.meta.url));
+  const runtime = [process.execPath, ...('Deno' in globalThis ? ['run', '-A', '--no-check'] : [])];
+  const command = [
+    '--user',
+    '--map-root-user',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    ...runtime,
+    file,
+    argument,
+  ];
+  const { status, stdout } = spawnSync('unshare', command, { encoding: 'utf8', timeout: 60_000 });
+  return status === 0 ? stdout : undefined;
+}
+
+test('Watcher warns once where the system watches no more, and goes on', (t) => {
+  const root = temporaryDirectory();
+  for (let i = 0; i < 40; i++) fs.mkdirSync(join(root, `d/${i}`), { recursive: true });
+  const output = underWatchLimit('watch-tree', root);
+  if (output === undefined) return t.skip('limits for one program cannot be set here');
+  const { warnings, hints } = JSON.parse(output) as { warnings: string[]; hints: unknown[] };
+  assert.equal(warnings.length, 1);
+  assert.match(
+    warnings[0]!,
+    /^Cannot watch all of "d": .+; changes there wait for the interval scan$/,
+  );
+  assert.equal(hints[0], null);
 });

@@ -260,6 +260,7 @@ test('Dialer.connect() drops a stream that comes too late', async () => {
   });
   const connecting = outcome(dialer.connect(new AbortController().signal));
   assert.match(await door.world.settle(connecting), /^timeout: Connecting to the master/);
+  await door.world.run({ forMs: 4000 });
   await door.finish(); // fails where the stream is left open
 });
 

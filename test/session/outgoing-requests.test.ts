@@ -7,6 +7,7 @@ import type { Handlers } from '../../src/session/handlers.ts';
 import type { BulkRequest, Session } from '../../src/session/session.ts';
 import { replyFrame } from '../../src/wire/compose.ts';
 import { encodeFrame, payloadBytesMax } from '../../src/wire/frame.ts';
+import { countedSignal } from '../base/counted-signal.ts';
 import { payloadSamples } from '../wire/samples.ts';
 import { gather, outcome, patternBytes, SessionPair, unrulyLink } from './session-pair.ts';
 
@@ -139,6 +140,23 @@ test('request() refuses to have more under way than the peer allows, and leaves 
   worker.close('finished', 'Done');
   await pair.world.settle(Promise.all(many));
   await pair.finish();
+});
+
+test('request() leaves nothing behind when it has been answered', async () => {
+  const { pair, worker } = await pairOf({ ...sends(Uint8Array.of(1)), 'session.ping': () => ({}) });
+  const { controller, listenersCount } = countedSignal();
+  const { signal } = controller;
+  for (let i = 0; i < 100; i++) {
+    await pair.world.settle(worker.request('session.ping', {}, { signal }));
+    const { data, reply } = askRows(worker, { signal });
+    await pair.world.settle(gather(data));
+    await pair.world.settle(reply);
+  }
+  assert.equal(listenersCount(), 0);
+  controller.abort();
+  await pair.world.run({ forMs: 10 });
+  assert.ok(!pair.kinds('worker').includes('cancel'));
+  await finish(pair, worker);
 });
 
 test('request() that our own table refuses fails here, and the session goes on', async () => {

@@ -58,6 +58,8 @@ export class WatchedStream implements Stream {
   readonly readable: AsyncIterable<Uint8Array>;
   /** From now on no write leaves, and none ever settles. */
   isStuck = false;
+  /** From now on no write leaves, and each fails with this. */
+  writeError: Error | undefined;
   isClosed = false;
   isAborted = false;
   readonly #stream: Stream;
@@ -75,6 +77,7 @@ export class WatchedStream implements Stream {
 
   write(bytes: Uint8Array): Promise<void> {
     if (this.isStuck) return new Promise(() => {});
+    if (this.writeError !== undefined) return Promise.reject(this.writeError);
     try {
       for (const frame of this.#decoder.push(bytes)) this.#onFrame(frame);
     } catch {

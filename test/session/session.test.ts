@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { deferred } from '../../src/base/async.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
-import { codeOf } from '../../src/base/errors.ts';
+import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import { closeFrame, ourReason } from '../../src/session/close-reason.ts';
 import { windowBytes } from '../../src/session/flow.ts';
 import type { Handlers } from '../../src/session/handlers.ts';
@@ -165,6 +165,20 @@ test('Session hears no frame behind the one that ended it, though they come in o
   assert.equal(handledCount, 1);
 });
 
+test('Session reads on after its last word, which a reset would take with it', async () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const pair = await SessionPair.connect({ seed });
+    const session = pair.session('master', pong);
+    const raw = pair.raw('worker');
+    raw.send(ping);
+    session.close('shutdown', 'The master stops');
+    await pair.world.run({ forMs: 100 });
+    raw.read();
+    await pair.finish();
+    assert.equal(raw.reason, 'shutdown: The master stops', `seed ${seed}`);
+  }
+});
+
 test('Session ends as lost at both ends when the connection is reset', async () => {
   const pair = await SessionPair.connect();
   const worker = pair.session('worker', pong);
@@ -195,21 +209,35 @@ test('Session ends as lost when the peer hangs up without a word', async () => {
 });
 
 test('Session gives the reason that the peer sent, though writing to it fails first', async () => {
-  for (let seed = 1; seed <= 20; seed++) {
-    const pair = await SessionPair.connect({ seed });
-    const session = pair.session('worker', pong);
-    const raw = pair.raw('master').read();
-    raw.send(closeFrame(ourReason('authentication', 'The certificate was revoked')));
-    pair.streams.master.close();
-    // The end is known to the sender before the reader gets to the frame before it.
-    pair.world.after(1, 'writes', () => {
-      for (let i = 0; i < 30; i++) session.request('session.ping', {}).catch(() => {});
-    });
-    const reason = await pair.world.settle(session.closed);
-    assert.equal(reason.code, 'authentication');
-    assert.equal(reason.by, 'peer');
-    await pair.finish();
-  }
+  const pair = await SessionPair.connect();
+  const session = pair.session('worker', pong);
+  const raw = pair.raw('master').read();
+  raw.send(closeFrame(ourReason('authentication', 'The certificate was revoked')));
+  // The system knows that the peer is gone before the reader gets to its last words.
+  pair.streams.worker.writeError = new ClusterError('unreachable', 'The peer ended it');
+  const asked = await pair.world.settle(outcome(session.request('session.ping', {})));
+  assert.equal(asked, 'authentication: The certificate was revoked');
+  const reason = await pair.world.settle(session.closed);
+  assert.deepEqual(reason, {
+    code: 'authentication',
+    text: 'The certificate was revoked',
+    by: 'peer',
+  });
+  await pair.finish();
+});
+
+test('Session ends as lost when writing fails and no reason comes', async () => {
+  const pair = await SessionPair.connect();
+  const session = pair.session('worker', pong);
+  pair.streams.worker.writeError = new ClusterError('unreachable', 'The line is down');
+  const asked = session.request('session.ping', {});
+  const startMs = pair.world.nowMs;
+  assert.equal(await pair.world.settle(outcome(asked)), 'unreachable: The line is down');
+  assert.equal(pair.world.nowMs - startMs, 5000);
+  assert.equal((await pair.world.settle(session.closed)).by, 'network');
+  assert.ok(pair.streams.worker.isAborted);
+  pair.raw('master').read();
+  await pair.finish();
 });
 
 test('Session.lastHeardMs and traffic follow what passes', async () => {

@@ -4,6 +4,7 @@ import { deferred } from '../../src/base/async.ts';
 import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import { failurePauseMs, Scheduler } from '../../src/tasks/scheduler.ts';
 import type { RoundReport, Schedule, Task, Turn } from '../../src/tasks/task.ts';
+import { countedSignal } from '../base/counted-signal.ts';
 import { SimNetwork } from '../sim/network.ts';
 import { SimNode } from '../sim/node.ts';
 import { World } from '../sim/world.ts';
@@ -314,6 +315,35 @@ test('Scheduler settles the wishes of those who wait for a task that stops', asy
     assert.ok(outcome.kind === 'failed' && codeOf(outcome.error) === 'aborted');
   }
   bench.scheduler.wake('integrity');
+});
+
+test('Scheduler.runNow() of a task that has stopped tells so', async () => {
+  const bench = new Bench(() => Promise.resolve(nothing));
+  await bench.world.run({ forMs: 10 });
+  await bench.stop();
+  for (let i = 0; i < 2; i++) {
+    const outcome = await bench.scheduler.runNow('integrity');
+    assert.ok(outcome.kind === 'failed' && codeOf(outcome.error) === 'aborted');
+  }
+  assert.equal(bench.startsMs.length, 1);
+});
+
+test('Scheduler leaves no listener on its signal, however many rounds there are', async () => {
+  const world = new World({ seed: 1 });
+  const node = new SimNode(world, new SimNetwork(world), { name: 'node' });
+  const scheduler = new Scheduler(node.ports());
+  const { controller, listenersCount } = countedSignal();
+  const ended = scheduler.start({
+    name: 'integrity',
+    title: 'Integrity check',
+    schedule: { intervalMs: 1000, deadlineMs: 5000 },
+    round: () => Promise.resolve(nothing),
+  }, controller.signal);
+  await world.run({ forMs: 100_500 });
+  assert.equal(listenersCount(), 1, 'that of the pause');
+  controller.abort();
+  await world.settle(ended);
+  await world.stop();
 });
 
 test('Scheduler takes a round that throws before its first await for a failed one', async () => {

@@ -3,21 +3,25 @@
  * operator holds at an older state after a rollback.
  */
 import { type ByteString, toHex } from '../../base/bytes.ts';
-import type { EntryChange } from '../../files/entry.ts';
+import type { Entry, EntryChange } from '../../files/entry.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { Manifest } from '../../files/manifest.ts';
 import { changesBetween } from '../../files/table-difference.ts';
+import type { Clock } from '../../ports.ts';
 
 /** The applied generation of a worker. */
 export class AppliedState {
   readonly #index: IndexStore;
+  readonly #clock: Clock;
   #generation: number;
   #digests = '';
   #manifests: ReadonlyMap<string, Manifest> | undefined;
 
-  constructor(index: IndexStore) {
+  constructor(ports: { readonly clock: Clock; readonly index: IndexStore }) {
+    const { index, clock } = ports;
     this.#index = index;
+    this.#clock = clock;
     this.#generation = index.lastGeneration();
   }
 
@@ -40,17 +44,28 @@ export class AppliedState {
     if (generation === this.#generation && digests === this.#digests) return;
     const values = { 'applied.digests': digests };
     if (this.#manifests !== undefined) {
-      const changes = changesSince(this.#manifests, manifests);
+      const changes = await this.#changesSince(this.#manifests, manifests);
       await this.#index.savePublished(generation, changes, values);
     } else if (this.#index.value('applied.digests') === digests) {
       await this.#index.savePublished(generation, [], values);
     } else {
-      const entries = [...manifests.values()].flatMap((table) => [...table.entries()]);
-      await this.#index.replacePublished(generation, entries, values);
+      await this.#index.replacePublished(generation, entriesOf(manifests.values()), values);
     }
     this.#manifests = manifests;
     this.#digests = digests;
     this.#generation = generation;
+  }
+
+  async #changesSince(
+    before: ReadonlyMap<string, Manifest>,
+    after: ReadonlyMap<string, Manifest>,
+  ): Promise<EntryChange[]> {
+    const changes: EntryChange[] = [];
+    for (const [name, table] of after) {
+      const known = before.get(name)!;
+      for (const change of await changesBetween(known, table, this.#clock)) changes.push(change);
+    }
+    return changes;
   }
 
   /** Holds a set as it is now: the master's content of this digest is not to be applied. */
@@ -66,14 +81,7 @@ export class AppliedState {
   }
 }
 
-function changesSince(
-  before: ReadonlyMap<string, Manifest>,
-  after: ReadonlyMap<string, Manifest>,
-): EntryChange[] {
-  return [...after].flatMap(([name, table]) => {
-    const known = before.get(name);
-    return known === undefined
-      ? [...table.entries()].map((entry) => ({ path: entry.path, entry }))
-      : changesBetween(known, table);
-  });
+/** All entries of some tables, one at a time. */
+function* entriesOf(tables: Iterable<Manifest>): Generator<Entry> {
+  for (const table of tables) yield* table.entries();
 }

@@ -15,7 +15,7 @@ import { type GuardConfig, judge } from '../../files/guard.ts';
 import type { Halts } from '../../files/halts.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
-import { isEmptyPlan, type Plan, planChanges } from '../../files/plan.ts';
+import { isEmptyPlan, makePlan, type Plan } from '../../files/plan.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { Clock, Compression, HashAlgorithm, Logger } from '../../ports.ts';
@@ -80,7 +80,7 @@ export class Integrity implements Task {
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.applied = new AppliedState(ports.index);
+    this.applied = new AppliedState(ports);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
   }
@@ -123,7 +123,7 @@ export class Integrity implements Task {
       algorithm: this.#options.algorithm,
       manifest: (set) => tree.scanner.manifest(set),
     }, signal);
-    const judged = this.#judge(comparison, log, request.isDryRun === true);
+    const judged = await this.#judge(comparison, log, request.isDryRun === true);
     if (request.isDryRun === true) return resultOf(comparison, judged, undefined, false);
     const work = judged.plans.length === 0
       ? undefined
@@ -136,7 +136,7 @@ export class Integrity implements Task {
   }
 
   /** What would have to be done for each set that differs, and whether the guard lets it. */
-  #judge(comparison: Comparison, log: Logger, isDryRun: boolean): Judged {
+  async #judge(comparison: Comparison, log: Logger, isDryRun: boolean): Promise<Judged> {
     const { sets, tree, halts } = this.#ports;
     const plans: Plan[] = [];
     const haltedPlans: Plan[] = [];
@@ -148,7 +148,7 @@ export class Integrity implements Task {
     for (const difference of comparison.differences) {
       const set = sets.sets.find((candidate) => candidate.name === difference.set)!;
       const actual = tree.scanner.manifest(set.name);
-      const plan = planChanges(set, actual, difference.changes);
+      const plan = await makePlan(this.#ports.clock, set, actual, difference.changes);
       if (isEmptyPlan(plan)) continue;
       const verdict = judge(set, plan, actual, difference.wantedCount, this.#options.guard);
       const isApproved = halts.isApproved(set.name, difference.digest) ||

@@ -246,7 +246,7 @@ class ContentServer {
     let isComplete = true;
     for (const { item, entry } of asked) {
       signal.throwIfAborted();
-      isComplete = await this.#add(writer, item, entry, drain) && isComplete;
+      isComplete = await this.#add(writer, { item, entry }, drain, signal) && isComplete;
       await drain(false);
       await this.#ports.clock.breathe();
     }
@@ -257,9 +257,9 @@ class ContentServer {
 
   async #add(
     writer: BundleWriter,
-    item: BundleItem,
-    entry: Entry | undefined,
+    { item, entry }: Asked,
     drain: (isLast: boolean) => Promise<void>,
+    signal: AbortSignal,
   ): Promise<boolean> {
     if (entry === undefined) {
       writer.add('unknown');
@@ -273,18 +273,30 @@ class ContentServer {
       return false;
     }
     try {
+      const isSmall = entry.size <= smallFileBytesMax && item.offset === 0;
       const isSame = file.facts.size === entry.size &&
-        Math.floor(file.facts.mtimeMs) === Math.floor(entry.mtimeMs);
+        (isSmall || await this.#isStillThere(file, entry, signal));
       if (!isSame) {
         writer.add('changed');
         return false;
       }
-      return entry.size <= smallFileBytesMax && item.offset === 0
+      return isSmall
         ? await this.#addSmall(writer, file, entry)
         : await this.#addLarge(writer, file, entry, item.offset, drain);
     } finally {
       await file.close();
     }
+  }
+
+  /**
+   * Whether a large file seems to hold what was published. Its time may have changed alone, which
+   * publishes nothing: then only the content tells.
+   */
+  async #isStillThere(file: OpenFile, entry: Entry, signal: AbortSignal): Promise<boolean> {
+    if (Math.floor(file.facts.mtimeMs) === Math.floor(entry.mtimeMs)) return true;
+    const { files } = this.#ports;
+    const [outcome] = await files.hash([entry.path], this.#options.algorithm, signal);
+    return outcome?.kind === 'hashed' && outcome.hash === entry.hash;
   }
 
   async #addSmall(writer: BundleWriter, file: OpenFile, entry: Entry): Promise<boolean> {

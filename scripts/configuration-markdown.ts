@@ -1,13 +1,13 @@
 /**
  * The reference page of the configuration, `docs/configuration.md`, from the table of keys.
  */
-import { defaultExclude } from '../files/file-set.ts';
-import { keyLine, valueText } from './effective.ts';
-import { type Table, tables } from './keys.ts';
-import type { Key } from './key.ts';
-import { reservedVariables } from './layers.ts';
-import { systemConfigFile } from './location.ts';
-import { defaultSets, setKeys } from './set-keys.ts';
+import { defaultExclude } from '../src/files/file-set.ts';
+import { keyLine, valueText } from '../src/config/effective.ts';
+import { type Table, tables } from '../src/config/keys.ts';
+import type { Key } from '../src/config/key.ts';
+import { reservedVariables } from '../src/config/layers.ts';
+import { systemConfigFile } from '../src/config/location.ts';
+import { defaultSets, setKeys } from '../src/config/set-keys.ts';
 
 /** The whole reference page. */
 export function configurationMarkdown(): string {

@@ -1,0 +1,20 @@
+/**
+ * Watches "d" below the directory given, changes something there, and prints the warnings and hints
+ * that came of it as JSON.
+ */
+import * as fs from 'node:fs';
+import process from 'node:process';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { createWatcher } from '../../../src/runtime/watcher.ts';
+
+const root = process.argv[2]!;
+const warnings: string[] = [];
+const hints: (string | null)[] = [];
+const options = { root, clock: systemClock, onWarning: (text: string) => void warnings.push(text) };
+const watch = createWatcher(options).watch(['d'], (hint) => void hints.push(hint ?? null));
+while (hints.length === 0) {
+  fs.writeFileSync(`${root}/d/file`, '');
+  await systemClock.sleep(5);
+}
+watch.close();
+console.log(JSON.stringify({ warnings, hints }));
