@@ -46,8 +46,8 @@ export function size(
   return {
     ...declare('size', 'Bytes', options),
     schema: v.union([
-      v.pipe(v.string(), v.regex(sizePattern)),
-      v.pipe(v.number(), v.integer(), v.minValue(0)),
+      v.pipe(v.string(), v.regex(sizePattern, expected)),
+      v.pipe(v.number(), v.integer(expected), v.minValue(0, expected)),
     ], expected),
     fromText: (text) => /^\d+$/.test(text) ? Number(text) : text,
     parse: (input: string | number) =>

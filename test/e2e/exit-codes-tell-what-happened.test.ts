@@ -1,12 +1,12 @@
 /** Exit codes and messages of commands that cannot do what they were asked. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { withCluster } from './cluster.ts';
-import { muster } from './program.ts';
-import { write } from './tree.ts';
+import { type TestNode, withCluster } from './cluster.ts';
+import { muster, until } from './program.ts';
+import { assertMirror, assertNothingStaged, namesIn, write } from './tree.ts';
 
 test('a wrong command line ends with 2 and names the nearest right one', async () => {
   const cases: [string[], RegExp][] = [
@@ -44,13 +44,10 @@ test('a wrong configuration ends with 3 and tells all problems at once', async (
     writeFileSync(join(directory, 'muster.toml'), `${lines.join('\n')}\n`);
     const { code, stderr } = await muster(['config', 'check', '--dir', directory]);
     assert.equal(code, 3);
-    for (
-      const part of ['node.name', 'did you mean "interval"?', 'integrity.batch', 'worker.master']
-    ) {
-      assert.ok(stderr.includes(part), `${part} in ${stderr}`);
-    }
-    const json = await muster(['run', '--config', join(directory, 'none.toml')]);
-    assert.equal(json.code, 3, json.stderr);
+    const parts = ['key "node.name" must be', 'did you mean "interval"?', '"64KiB", "8MiB"'];
+    for (const part of parts) assert.ok(stderr.includes(part), `${part} in ${stderr}`);
+    const missing = await muster(['run', '--config', join(directory, 'none.toml')]);
+    assert.equal(missing.code, 3, missing.stderr);
   } finally {
     rmSync(directory, { recursive: true });
   }
@@ -111,22 +108,42 @@ test('SIGTERM and SIGINT end a daemon in order, with 128 + N, within five second
 
 test('a signal during work ends it within five seconds, a second one at once', async () => {
   await withCluster(async (cluster) => {
-    const master = await cluster.master({ settings: { 'integrity.compress': 'false' } });
-    for (let i = 0; i < 3000; i++) write(master.path(`etc/rules/${i}.xml`), `rule ${i}\n`);
+    const master = await cluster.master();
+    for (let i = 0; i < 300; i++) write(master.path(`etc/rules/${i}.xml`), `rule ${i}\n`);
     await master.start();
-    const hooks = { 'hooks.validate': '["sleep", "30"]' };
-    const worker = await cluster.worker(master, 'worker-1', { settings: hooks });
-    await worker.start();
-    await worker.says('[Integrity check] Starting.');
+    const worker = await cluster.worker(master, 'worker-1');
+    await startInHook(worker, 'touch $started; sleep 30');
     const startedMs = performance.now();
     assert.equal((await worker.stop()).code, 143);
     assert.ok(performance.now() - startedMs < 5000);
+    assertNothingStaged(worker.directory);
 
-    await worker.start();
-    await worker.says(/(Starting\.[^]*){2}/);
-    worker.daemon.kill('SIGINT');
+    // This one is given two seconds to come to an end, which it does not use.
+    const heard = join(cluster.directory, 'heard');
+    await startInHook(
+      worker,
+      `trap "touch ${heard}" TERM; while ! [ -e ${heard}-off ]; do sleep 0.1; done`,
+    );
     worker.daemon.kill('SIGTERM');
-    const { code } = await worker.daemon.ended;
-    assert.equal(code, 130);
+    await until('the hook hears of it', () => existsSync(heard));
+    const secondMs = performance.now();
+    assert.equal((await worker.stop()).code, 143);
+    assert.ok(performance.now() - secondMs < 1500);
+    writeFileSync(`${heard}-off`, '');
+    worker.settings = {};
+    await worker.expect(0, 'sync', '--once');
+    assertMirror(master.root, worker.root);
+    assertNothingStaged(worker.directory);
   });
 });
+
+/** Starts the daemon and waits until it is in the middle of a round, in a hook that lasts. */
+async function startInHook(worker: TestNode, script: string): Promise<void> {
+  const started = join(worker.directory, 'hook-started');
+  rmSync(started, { force: true });
+  worker.settings = {
+    'hooks.validate': JSON.stringify(['sh', '-c', `${script.replace('$started', started)}`]),
+  };
+  await worker.start();
+  await until('the hook runs', () => existsSync(started));
+}

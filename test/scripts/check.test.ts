@@ -197,13 +197,6 @@ test('checkTree() reports a file that nothing loads', () => {
     'src/base/dead.ts:0 is dead: nothing leads from src/main.ts to it',
   ]);
   assert.deepEqual(faults({ 'src/runtime/worker-entry.ts': 'export const x = 1;\n' }), []);
-  assert.deepEqual(
-    faults({
-      'src/base/page.ts': 'export const x = 1;\n',
-      'scripts/docs.ts': `import '../src/base/page.ts';\n`,
-    }),
-    [],
-  );
 });
 
 test('checkTree() reports a folder that ARCHITECTURE.md does not name', () => {

@@ -4,6 +4,7 @@
  * `scripts/simulate.ts` finds them here, and so do tests that run a scenario over many seeds. A
  * scenario throws, or lets the world fail, where something is wrong.
  */
+import { clusterScenarios } from '../cluster/scenarios.ts';
 import { toyScenarios } from './toy-scenarios.ts';
 import { World } from './world.ts';
 
@@ -18,7 +19,7 @@ export interface Scenario {
 }
 
 /** All scenarios; those of a new kind are added here. */
-export const scenarios: readonly Scenario[] = [...toyScenarios];
+export const scenarios: readonly Scenario[] = [...toyScenarios, ...clusterScenarios];
 
 /** What came of a run. */
 export interface ScenarioOutcome {
