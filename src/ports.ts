@@ -106,7 +106,8 @@ export interface ConnectOptions {
   /** Application protocols offered, best first. */
   readonly protocols: readonly string[];
   /**
-   * `cluster`: the peer must show a master's certificate of our authority, and sees ours.
+   * `cluster`: the peer sees our certificate, and the stream has its own one only where that is a
+   * master's of our authority. To be looked at before anything is sent.
    * `anyone`: nothing is checked by the network; for joining, where the caller checks.
    */
   readonly trust: 'cluster' | 'anyone';

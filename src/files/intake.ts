@@ -143,11 +143,12 @@ export class Intake {
     const { files, staging } = this.#ports;
     const failures: ApplyFailure[] = [];
     const copies: Copy[] = [];
+    const bytesCount = versions.reduce((sum, version) => sum + version.size, 0);
+    await staging.requireSpace(bytesCount, `${versions.length} kept versions`);
     for (const version of versions) {
       const stagedName = staging.freshName();
       try {
         const set = staging.admit(version.path, version.set);
-        await staging.requireSpace(version.size, `"${displayPath(version.path)}"`);
         const attributes = this.#attributes(set, version.mtimeMs);
         await files.stageVersion(version.name, stagedName, attributes);
         copies.push({ version, set, stagedName });

@@ -109,7 +109,9 @@ export class Publication {
     if (previous !== undefined && changes.size === 0) {
       return { generation: previous, isNew: false, ...counts, newlyHalted };
     }
-    const generation = this.#generation((previous?.number ?? 0) + 1, manifests);
+    // Numbers never go back, not even after a stored table that had to be dropped.
+    const lastNumber = Math.max(previous?.number ?? 0, this.#ports.store.lastGeneration());
+    const generation = this.#generation(lastNumber + 1, manifests);
     await this.#ports.store.savePublished(generation.number, [...changes.values()].flat());
     if (previous !== undefined) this.history.record(previous, generation, changes);
     this.latest.publish(generation);

@@ -7,8 +7,8 @@
  */
 import type { Clock, Database } from '../ports.ts';
 
-/** Rows of one transaction: some 5 ms of work, so that the loop is never held. */
-export const transactionRowsMax = 2000;
+/** Rows of one transaction: 2 to 5 ms of work, so that the loop is never held. */
+export const transactionRowsMax = 500;
 
 /** Runs `work` in one transaction: all of it is stored, or nothing where it throws. */
 export function inTransaction<T>(database: Database, work: () => T): T {

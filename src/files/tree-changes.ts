@@ -53,7 +53,7 @@ export interface TreeChangesPorts {
 }
 
 /** Changes journalled and made together: so many that transactions pay, and stay short. */
-const sliceCount = 500;
+const sliceCount = 250;
 
 /** Rows after which the journal is struck out in the middle of a round, so that it stays small. */
 const journalCountMax = 20_000;

@@ -11,7 +11,7 @@ import type { Applier, ApplyFailure } from '../files/apply.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Halts } from '../files/halts.ts';
 import type { Scanner } from '../files/scan.ts';
-import type { KeptVersion, RestorePlan, VersionStore } from '../files/version-store.ts';
+import type { RestorePlan, VersionStore } from '../files/version-store.ts';
 import type { AppliedState } from '../tasks/integrity/applied-state.ts';
 import { type RollbackDocument, schemaVersion, type VersionsDocument } from './documents.ts';
 
@@ -52,7 +52,7 @@ export async function rollbackTo(
   const digests = digestsOf(parts, plan);
   const failures: ApplyFailure[] = [];
   failures.push(...await parts.applier.stageVersions(plan.restore));
-  const generation = parts.applied.generation;
+  const generation = Math.max(parts.versions.lastGeneration(), parts.applied.generation);
   const commit = await parts.applier.commitBatch(generation);
   await parts.scanner.adopt(commit.placed);
   failures.push(...commit.failures);
@@ -66,7 +66,11 @@ export async function rollbackTo(
     failures.push(...removal.failures);
   }
   await parts.applier.finish();
-  for (const [set, digest] of digests) parts.applied.hold(set, digest);
+  for (const [set, digest] of digests) {
+    // An approval of this very content from before would end the hold at once.
+    parts.halts.withdraw(set);
+    parts.applied.hold(set, digest);
+  }
   return {
     schema_version: schemaVersion,
     restored: commit.placed.length,
@@ -98,13 +102,13 @@ async function planOf(
       { remedy: 'See "muster versions" for what is' },
     );
   }
-  const kept = parts.versions.list().find((version) => version.id === request.version);
-  if (kept === undefined || kept.name === undefined) {
+  const kept = request.version === undefined ? undefined : parts.versions.get(request.version);
+  if (kept === undefined) {
     throw new ClusterError('notFound', `There is no kept version ${request.version}`, {
       remedy: 'See "muster versions" for those that are kept',
     });
   }
-  return { restore: [kept as KeptVersion], remove: [], lost: [] };
+  return { restore: [kept], remove: [], lost: [] };
 }
 
 /** The present digests of the sets that a plan touches: what they are to be held against. */

@@ -1,9 +1,9 @@
 /**
  * The Network port over TCP and TLS 1.3, both sides with certificates of the cluster's authority.
  *
- * What TLS proves is proven here: that the chain leads to our authority and that a protocol was
+ * What TLS proves is proven here: whether the chain leads to our authority and that a protocol was
  * agreed on. Who the peer is and whether it may come in is judged by the caller, from the stream's
- * certificate. Names are resolved at each connect, and all their addresses are tried in turn.
+ * certificate; a stream without one is nobody's. Names are resolved at each connect, and all their addresses are tried in turn.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -138,7 +138,8 @@ class SystemNetwork implements TlsNetwork {
       return { ...secureContext('client', undefined), ...shared, rejectUnauthorized: false };
     }
     if (this.#credentials === undefined) throw withoutCertificate(`connect to ${address}`);
-    return { ...secureContext('client', this.#credentials), ...shared, rejectUnauthorized: true };
+    // Judged by the caller: a peer that is turned away is told why, which TLS has no words for.
+    return { ...secureContext('client', this.#credentials), ...shared, rejectUnauthorized: false };
   }
 
   /** Connects and shakes hands; at the deadline or when stopped, nothing is left behind. */

@@ -8,7 +8,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { StatusDocument } from '../../src/node/documents.ts';
+import type { CheckDocument, StatusDocument } from '../../src/node/documents.ts';
 import { control } from './control.ts';
 import { type Ending, muster, Program, type StartOptions, until } from './program.ts';
 
@@ -145,6 +145,15 @@ export class TestNode {
     const isThere = (status: StatusDocument) =>
       status.generation === generation && status.in_sync === true && status.master !== null;
     return this.status(isThere, limitMs);
+  }
+
+  /** Waits until a master has published what is on its disk; gives the generation. */
+  async published(): Promise<number> {
+    return await until(`${this.name} publishes`, async () => {
+      const { body } = await control(this.controlSocket, '/v1/check', {});
+      const { in_sync: isPublished, generation } = body as CheckDocument;
+      return isPublished && generation;
+    });
   }
 
   /** Waits until its log, from a position on, holds this text. */

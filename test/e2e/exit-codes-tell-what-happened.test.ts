@@ -122,7 +122,7 @@ test('a signal during work ends it within five seconds, a second one at once', a
     const heard = join(cluster.directory, 'heard');
     await startInHook(
       worker,
-      `trap "touch ${heard}" TERM; while ! [ -e ${heard}-off ]; do sleep 0.1; done`,
+      `trap "touch ${heard}" TERM; touch $started; while ! [ -e ${heard}-off ]; do sleep 0.1; done`,
     );
     worker.daemon.kill('SIGTERM');
     await until('the hook hears of it', () => existsSync(heard));

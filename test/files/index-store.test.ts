@@ -41,7 +41,7 @@ test('IndexStore keeps every byte of paths and hashes', async () => {
 test('IndexStore.loadRecords() gives those read longest ago first, over pages', async () => {
   const tree = new TreeWorld();
   const store = tree.indexStore();
-  const all = many(4500).map(({ path }) => record(path));
+  const all = many(1200).map(({ path }) => record(path));
   const changes = (records: FileRecord[]) =>
     records.map((one) => ({ path: one.entry.path, record: one }));
   await tree.run(store.saveRecords(changes(all)));
@@ -69,12 +69,12 @@ test('IndexStore.savePublished() keeps the table of a generation, large or small
   const store = tree.indexStore();
   assert.equal(await tree.run(store.loadPublished()), undefined);
   assert.equal(store.lastGeneration(), 0);
-  await tree.run(store.savePublished(7, many(4100).map(put), { 'digest.rules': 'x' }));
+  await tree.run(store.savePublished(7, many(1100).map(put), { 'digest.rules': 'x' }));
   await tree.run(store.savePublished(8, [drop('file 00003'), put(entry('file 00004', 'b'))]));
   const stored = await tree.run(tree.indexStore().loadPublished());
   assert.equal(stored?.generation, 8);
   assert.equal(store.value('digest.rules'), 'x');
-  const expected = many(4100).filter(({ path }) => path !== 'file 00003')
+  const expected = many(1100).filter(({ path }) => path !== 'file 00003')
     .map((one) => (one.path === 'file 00004' ? entry('file 00004', 'b') : one));
   assert.deepEqual(stored.entries, expected);
   await tree.run(store.replacePublished(9, many(2), { 'digest.rules': 'y' }));
@@ -88,14 +88,14 @@ test('IndexStore.loadPublished() drops a table of which only a part was written'
     const store = tree.indexStore();
     await tree.run(store.savePublished(1, many(3).map(put), { digests: 'old' }));
     const isKilled = killAfter(tree, transactions);
-    store.savePublished(2, many(4100, 'new').map(put), { digests: 'new' }).catch(() => {});
+    store.savePublished(2, many(1100, 'new').map(put), { digests: 'new' }).catch(() => {});
     await tree.world.run({ until: isKilled, limitMs: 60_000 });
     const after = tree.indexStore();
     const isWhole = transactions === 3;
     assert.equal(after.value('digests'), isWhole ? 'new' : undefined);
     assert.equal(after.lastGeneration(), 2);
     const found = await tree.run(after.loadPublished());
-    assert.equal(found?.entries.length, isWhole ? 4100 : undefined);
+    assert.equal(found?.entries.length, isWhole ? 1100 : undefined);
     await tree.run(after.replacePublished(3, many(2)));
     assert.equal((await tree.run(after.loadPublished()))?.entries.length, 2);
     await tree.world.stop();
@@ -120,7 +120,7 @@ test('IndexStore.savePublished() takes back what a failed call has written', asy
   await tree.run(failing.savePublished(1, base.map(put)));
   for (const commits of [2, 1]) {
     commitsLeft = commits;
-    const changes = [...many(4100, `${commits}`).map(put), drop('other')];
+    const changes = [...many(1100, `${commits}`).map(put), drop('other')];
     await assert.rejects(tree.run(failing.savePublished(2, changes)), /the disk is full/);
   }
   commitsLeft = Infinity;

@@ -151,9 +151,10 @@ export class Integrity implements Task {
       const plan = await makePlan(this.#ports.clock, set, actual, difference.changes);
       if (isEmptyPlan(plan)) continue;
       const verdict = judge(set, plan, actual, difference.wantedCount, this.#options.guard);
-      const isApproved = halts.isApproved(set.name, difference.digest) ||
-        (difference.isApproved && this.#options.isMasterTrusted);
       const held = this.applied.heldReason(set.name, difference.digest);
+      // What was rolled back here is for this node alone to approve.
+      const isApproved = halts.isApproved(set.name, difference.digest) ||
+        (difference.isApproved && this.#options.isMasterTrusted && held === undefined);
       const reason = held ?? (verdict.kind === 'halt' ? verdict.reason : undefined);
       if (reason === undefined || isApproved) {
         plans.push(plan);
@@ -202,7 +203,7 @@ export class Integrity implements Task {
     await session()?.request('node.report', {
       generation: this.applied.generation,
       isInSync: result.isInSync,
-      halted: [...result.halted, ...result.excluded],
+      halted: [...result.halted, ...result.excluded].slice(0, reportedSetsMax).map(shortened),
       filesCount: tree.scanner.filesCount,
       roundMs: undefined,
     }, { signal });
@@ -214,4 +215,14 @@ export function publishedHandlers(
   wake: () => void,
 ): Pick<HandlersFor<'master'>, 'integrity.published'> {
   return { 'integrity.published': () => wake() };
+}
+
+// ---------------------------------------------------------------------------------------------
+
+/** Sets told to the master, and characters of each reason: together well below the message limit. */
+const reportedSetsMax = 50;
+const reasonCharactersMax = 200;
+
+function shortened({ set, reason }: LeftOut): LeftOut {
+  return { set, reason: reason.slice(0, reasonCharactersMax) };
 }
