@@ -2,9 +2,9 @@
  * Structural check: `npm run check`.
  *
  * Verifies what neither the compiler nor the linter knows: which folder may import which, that
- * ambient effects (time, randomness, disk, network) stay in src/runtime, that no file is dead and
- * that ARCHITECTURE.md names every folder. Prints the longest files and functions without judging
- * them. To allow a new arrow or package, change one line of a table below.
+ * ambient effects (time, randomness, disk, network) stay in src/runtime, that no file is dead, and
+ * that ARCHITECTURE.md names every folder and only files that exist. Prints the longest files and
+ * functions without judging them. To allow a new arrow or package, change one line of a table below.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, posix, relative, sep } from 'node:path';
@@ -223,12 +223,23 @@ function checkReachable(tree: Tree): Violation[] {
     .map((path) => ({ path, line: 0, message: 'is dead: nothing leads from src/main.ts to it' }));
 }
 
+/** Every folder of src is named, and every file that is named exists, in src unless it says so. */
 function checkArchitecture(tree: Tree, architecture: string): Violation[] {
   const folders = new Set([...tree.keys()].map((path) => posix.dirname(path)));
-  return [...folders]
+  const unnamed = [...folders]
     .filter((folder) => folder.startsWith('src/'))
     .filter((folder) => !architecture.includes(`${posix.basename(folder)}/`))
     .map((folder) => ({ path: folder, line: 0, message: 'is not named in ARCHITECTURE.md' }));
+  const missing = architecture.split('\n').flatMap((text, index) =>
+    [...text.matchAll(/`([\w-]+(?:\/[\w-]+)*\.ts)`/g)]
+      .flatMap(([, name = '']) => tree.has(name) || tree.has(`src/${name}`) ? [] : [name])
+      .map((name) => ({
+        path: 'ARCHITECTURE.md',
+        line: index + 1,
+        message: `names "${name}", which is no file`,
+      }))
+  );
+  return [...unnamed, ...missing];
 }
 
 function printLongest(tree: Tree): void {

@@ -93,8 +93,8 @@ function connection(): string[] {
       `\`${names.session}\`: a session. The worker’s first message is \`session.hello\`. Versions ` +
       `of the protocol: ${protocolVersions.join(', ')}. Features, by name: ${code(ourFeatures)}. ` +
       'Both ends use what both know.',
-      `\`${names.join}\`: joining, by a node that has no certificate yet. It accepts \`join.*\` and ` +
-      '`session.ping`, and no other messages.',
+      `\`${names.join}\`: joining, by a node that has no certificate yet. It accepts ` +
+      '`join.*` and no other messages.',
     ]),
     'A node has one session. A new one of the same node ends the old one at once.',
   ];

@@ -282,6 +282,11 @@ export interface Placement {
   readonly path: BytePath;
   /** Permission bits of directories that have to be created on the way. */
   readonly directoryMode: number;
+  /**
+   * Nothing is expected at the path: where something stands there after all, it stays, and the
+   * outcome is an OccupiedError. @default false
+   */
+  readonly isNew?: boolean;
 }
 
 /** Reading and changing the managed tree. */

@@ -93,6 +93,14 @@ export class RemoteError extends ClusterError {
   }
 }
 
+/** Something stands at a path at which nothing was expected. */
+export class OccupiedError extends ClusterError {
+  constructor(message: string) {
+    super('changed', message);
+    this.name = 'OccupiedError';
+  }
+}
+
 /** The code of anything thrown. */
 export function codeOf(error: unknown): ErrorCode {
   if (error instanceof ClusterError) return error.code;

@@ -5,8 +5,8 @@
  * A path changes in one step from one whole content to another. The journal is struck out only by
  * `flush`, once the directories are on the disk for good.
  */
-import type { BytePath } from '../base/bytes.ts';
-import { codeOf } from '../base/errors.ts';
+import { type BytePath, displayPath } from '../base/bytes.ts';
+import { ClusterError, codeOf, OccupiedError } from '../base/errors.ts';
 import type { Clock, Files, Logger } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
@@ -90,7 +90,13 @@ export class TreeChanges {
       throw error;
     }
     for (const slice of slices(batch, sliceCount)) {
-      await this.#make(await this.#keepAll(slice, generation, report), report);
+      // Where nothing was when the plan was made, nothing is looked for: the placing itself tells.
+      const isNew = (item: Staged): boolean => item.previous === undefined;
+      const known = await this.#keepAll(slice.filter((item) => !isNew(item)), generation, report);
+      const created = slice.filter(isNew).map((item) => creation(item, generation));
+      const occupied = await this.#make([...created, ...known], report);
+      const restless = await this.#make(await this.#keepAll(occupied, generation, report), report);
+      await this.#giveUp(restless, report);
     }
     await this.#flushIfMuch();
     return report;
@@ -170,21 +176,36 @@ export class TreeChanges {
     return kept;
   }
 
-  async #make(changes: readonly PlaceChange[], report: Placing): Promise<void> {
+  /** Files at whose paths others come and go: the next round tries again. */
+  async #giveUp(items: readonly Staged[], report: Placing): Promise<void> {
+    for (const { entry: { path } } of items) {
+      const text = `Cannot place "${displayPath(path)}": somebody else changes it right now`;
+      report.failures.push({ path, error: new ClusterError('changed', text) });
+    }
+    await this.#ports.staging.discardNames(items.map((item) => item.stagedName));
+  }
+
+  /** Places; gives those at whose paths something stands after all. Nothing of them is changed. */
+  async #make(changes: readonly PlaceChange[], report: Placing): Promise<Staged[]> {
+    if (changes.length === 0) return [];
     const { files, journal, staging, versions } = this.#ports;
     const ids = journal.begin(changes);
-    const outcomes = await files.place(changes.map(({ placement }) => ({
+    const outcomes = await files.place(changes.map(({ placement, version }) => ({
       name: placement.stagedName,
       path: placement.entry.path,
       directoryMode: placement.set.directoryMode,
+      isNew: version.kind === 'created',
     })));
     const made: PlaceChange[] = [];
     const failed: PlaceChange[] = [];
+    const occupied: Staged[] = [];
     for (const [at, change] of changes.entries()) {
       const outcome = outcomes[at]!;
       const { path, hash } = change.placement.entry;
       this.touch(parentOf(path));
-      if (outcome instanceof Error) {
+      if (outcome instanceof OccupiedError) {
+        occupied.push(change.placement);
+      } else if (outcome instanceof Error) {
         failed.push(change);
         report.failures.push({ path, error: outcome });
       } else {
@@ -199,7 +220,10 @@ export class TreeChanges {
     await staging.discardNames(staged);
     await files.discardVersions(namesOf(failed));
     staging.forgetPartials(made.map(({ placement }) => placement.stagedName));
-    await versions.prune(made.map(({ version }) => version.path));
+    // A creation gives up no older version: it is the one for which nothing was kept.
+    const replaced = made.filter(({ version }) => version.kind !== 'created');
+    await versions.prune(replaced.map(({ version }) => version.path));
+    return occupied;
   }
 
   // --- removing ------------------------------------------------------------------------------
@@ -305,6 +329,16 @@ interface Change {
 
 interface PlaceChange extends Change {
   readonly placement: Staged;
+}
+
+/** The change that brings a file to where nothing is. */
+function creation(placement: Staged, generation: number): PlaceChange {
+  const { set, entry: { path } } = placement;
+  const nothing = { name: undefined, hash: undefined, size: 0, mtimeMs: 0 };
+  return {
+    placement,
+    version: { path, set: set.name, generation, kind: 'created', ...nothing },
+  };
 }
 
 /** A `CommitReport` in the making. */

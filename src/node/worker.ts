@@ -3,7 +3,7 @@
  *
  * It dials the master, keeps the session, and brings its own tree in step with the master's.
  */
-import { ClusterError } from '../base/errors.ts';
+import { ClusterError, describeError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import { Applier } from '../files/apply.ts';
@@ -19,8 +19,10 @@ import { compareWithMaster } from '../tasks/integrity/compare.ts';
 import type { RoundProgress } from '../tasks/integrity/execution.ts';
 import { Integrity, publishedHandlers } from '../tasks/integrity/integrity.ts';
 import type { RoundResult } from '../tasks/integrity/round-result.ts';
+import { reportOf } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
+import { closingLine } from '../tasks/task.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
@@ -59,6 +61,7 @@ export class WorkerNode {
   readonly #dialer: Dialer;
   readonly #integrity: Integrity;
   readonly #keepAlive: KeepAlive;
+  readonly #renewal: Renewal;
   readonly #applier: Applier;
   readonly #versions: VersionStore;
   #isRunning = false;
@@ -83,6 +86,8 @@ export class WorkerNode {
     this.#dialer = this.#makeDialer();
     const session = () => this.#dialer.link.value?.session;
     this.#keepAlive = new KeepAlive(ports, config.keepAlive, session);
+    const renew = renewByMaster(ports.own, session);
+    this.#renewal = new Renewal(ports, ports.own, renew, config.certificates);
     this.#integrity = this.#makeIntegrity();
   }
 
@@ -114,24 +119,22 @@ export class WorkerNode {
 
   /** Works until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { watcher, own } = this.#ports;
+    const { watcher } = this.#ports;
     const { tree, sets } = this.#storage;
     const wake = () => this.#scheduler.wake('integrity');
     const watch = this.#config.localIntegrity.watch ? tree.watch(watcher, sets, wake) : undefined;
     const stopListening = this.#dialer.link.listen((link) => {
-      if (link !== undefined) wake();
+      if (link === undefined) return;
+      wake();
+      this.#scheduler.wake('certificates');
     });
-    const renew = renewByMaster(own, () => this.link?.session);
     this.#isRunning = true;
     try {
       await Promise.all([
         this.#dialer.run(signal),
         this.#scheduler.start(this.#integrity, signal),
         this.#scheduler.start(this.#keepAlive, signal),
-        this.#scheduler.start(
-          new Renewal(this.#ports, own, renew, this.#config.certificates),
-          signal,
-        ),
+        this.#scheduler.start(this.#renewal, signal),
       ]);
     } finally {
       this.#isRunning = false;
@@ -161,18 +164,38 @@ export class WorkerNode {
     signal: AbortSignal,
     onProgress?: (progress: RoundProgress) => void,
   ): Promise<SyncDocument> {
-    const { clock, log } = this.#ports;
+    const { clock } = this.#ports;
+    const log = this.#ports.log.child(this.#integrity.title);
     const startedMs = clock.monotonicMs();
     const result = await this.#integrity.synchronise({
       signal,
-      log: log.child('Integrity check'),
+      log,
       isDryRun: request.dryRun,
       onProgress,
+      onWork: () => log.log('info', 'Starting.'),
     });
-    return syncDocument(this.facts.identity.node, result, {
-      isDryRun: request.dryRun,
-      durationMs: clock.monotonicMs() - startedMs,
-    });
+    const durationMs = clock.monotonicMs() - startedMs;
+    if (!request.dryRun) {
+      const { level, text, facts } = closingLine(reportOf(result), durationMs);
+      log.log(level, text, facts);
+      // A node that knows one-shot rounds alone has no other occasion.
+      if (!this.#isRunning) await this.#renewOnce(signal);
+    }
+    return syncDocument(this.facts.identity.node, result, { isDryRun: request.dryRun, durationMs });
+  }
+
+  /** Renews the certificate if it is due. The round before it is done, whatever comes of this. */
+  async #renewOnce(signal: AbortSignal): Promise<void> {
+    const log = this.#ports.log.child(this.#renewal.title);
+    const startedMs = this.#ports.clock.monotonicMs();
+    try {
+      const report = await this.#renewal.round({ signal, log, starting: () => {} });
+      const durationMs = this.#ports.clock.monotonicMs() - startedMs;
+      const { level, text, facts } = closingLine(report, durationMs);
+      log.log(level, text, facts);
+    } catch (error) {
+      log.log('error', describeError(error));
+    }
   }
 
   /** Compares the bytes on disk with the master, or with what was applied last. */

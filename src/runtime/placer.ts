@@ -7,7 +7,7 @@
  */
 import * as fs from 'node:fs';
 import { type BytePath, displayPath } from '../base/bytes.ts';
-import { ClusterError } from '../base/errors.ts';
+import { ClusterError, OccupiedError } from '../base/errors.ts';
 import type { Clock, FileFacts, Placement } from '../ports.ts';
 import { copyContent, createFlags, factsOf, readFlags } from './descriptors.ts';
 import { makeDurable } from './durability.ts';
@@ -69,11 +69,12 @@ export class Placer {
     return outcomes;
   }
 
-  #move(walk: Walk, { name, path, directoryMode }: Placement): Outcome {
+  #move(walk: Walk, move: Placement): Outcome {
+    const { name, path, directoryMode } = move;
     const source = this.#ports.staging.locate(name);
     const staged = fs.lstatSync(source, { throwIfNoEntry: false });
     if (staged === undefined) throw notStaged(name, path);
-    return moveTo(source, staged.ino, walk.locate(path, directoryMode), path);
+    return moveTo(source, staged.ino, walk.locate(path, directoryMode), move);
   }
 
   // --- from another file system --------------------------------------------------------------
@@ -99,7 +100,7 @@ export class Placer {
       try {
         if (failures.has(copy)) throw failures.get(copy);
         const [source, target] = [walk.locate(copy.path), walk.locate(move.path)];
-        outcomes[copy.index] = moveTo(source, copy.inode, target, move.path);
+        outcomes[copy.index] = moveTo(source, copy.inode, target, move);
         placedNames.push(move.name);
       } catch (error) {
         this.#discard(copy.path);
@@ -204,8 +205,16 @@ export class Placer {
 // ---
 
 /** Renames a file to its place, in which there is nothing or a regular file. */
-function moveTo(source: SystemPath, inode: number, target: SystemPath, path: BytePath): FileFacts {
+function moveTo(
+  source: SystemPath,
+  inode: number,
+  target: SystemPath,
+  { path, isNew }: Placement,
+): FileFacts {
   const present = fs.lstatSync(target, { throwIfNoEntry: false });
+  if (present !== undefined && isNew === true) {
+    throw new OccupiedError(`Cannot place "${displayPath(path)}": something stands there already`);
+  }
   if (present?.isDirectory() === true) throw new Error('a directory is in its place');
   if (present?.isFile() === false) {
     const what = present.isSymbolicLink() ? 'a symbolic link' : 'a special file';
@@ -224,5 +233,6 @@ function notStaged(name: string, path: BytePath): ClusterError {
 }
 
 function placeError({ path }: Placement, error: unknown): ClusterError {
+  if (error instanceof OccupiedError) return error;
   return fileError('place', path, error, 'writer');
 }

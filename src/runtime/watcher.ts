@@ -11,19 +11,13 @@ import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromBytes, fromText } from '../base/bytes.ts';
 import type { Clock, Watcher } from '../ports.ts';
 import { BlockedPathError, failureReason, saysAbsent, systemCode } from './file-errors.ts';
-import {
-  itself,
-  parentOf,
-  replacementBytes,
-  RootedDirectory,
-  systemPath,
-} from './rooted-directory.ts';
+import { parentOf, replacementBytes, RootedDirectory, systemPath } from './rooted-directory.ts';
 
 /** What watching works with. */
 export interface WatcherOptions {
   /** The directory that the managed tree is in. */
   readonly root: string;
-  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly clock: Pick<Clock, 'monotonicMs' | 'sleep'>;
   /** Told once for each kind of failure. */
   readonly onWarning: (text: string) => void;
 }
@@ -35,6 +29,13 @@ type ChangeListener = (path: BytePath | undefined) => void;
 export function createWatcher(options: WatcherOptions): Watcher {
   return { watch: (directories, listener) => new TreeWatch(options, directories, listener) };
 }
+
+/**
+ * How long a hint is held back at least, ms. One runtime swallows a second notification about a
+ * path that comes within 2 ms of the first: by then whoever acts on the first one must not have
+ * looked at the path yet.
+ */
+const settleMs = 5;
 
 /** What the failures mean that are limits of the system, and what to do about them. */
 const limits: ReadonlyMap<string | undefined, string> = new Map([
@@ -50,11 +51,11 @@ const limits: ReadonlyMap<string | undefined, string> = new Map([
   ],
 ]);
 
-/** A watch of the system on one directory. */
-interface DirectoryWatch {
-  readonly inode: number;
-  readonly watch: fs.FSWatcher;
-}
+/** Stands for: a directory on the way to a watched one has come or gone. */
+const moved = Symbol('moved');
+
+/** Something to tell or to do once it has settled. */
+type Hint = BytePath | undefined | typeof moved;
 
 /** Watches some directories of a tree. */
 class TreeWatch {
@@ -65,9 +66,13 @@ class TreeWatch {
   readonly #tops: ReadonlySet<BytePath>;
   /** The directories above those. */
   readonly #above: ReadonlySet<BytePath>;
-  readonly #watches = new Map<BytePath, DirectoryWatch>();
+  readonly #watches = new Set<fs.FSWatcher>();
   readonly #warned = new Set<string | undefined>();
-  #isClosed = false;
+  readonly #closing = new AbortController();
+  /** Hints that came since the last delivery, and those that came before and are due at the next. */
+  #fresh = new Set<Hint>();
+  #due = new Set<Hint>();
+  #isDelivering = false;
 
   constructor(
     options: WatcherOptions,
@@ -84,77 +89,106 @@ class TreeWatch {
 
   close(): void {
     if (this.#isClosed) return;
-    this.#isClosed = true;
-    for (const { watch } of this.#watches.values()) watch.close();
-    this.#watches.clear();
+    this.#closing.abort();
+    this.#detachAll();
     this.#root.close();
   }
 
-  /** Watches what is there now and not what was; gives whether that is any different. */
-  #attachAll(): boolean {
-    const isShallowDifferent = [...this.#above].map((each) => this.#attach(each, false));
-    const isTopDifferent = [...this.#tops].map((each) => this.#attach(each, true));
-    return isShallowDifferent.includes(true) || isTopDifferent.includes(true);
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
-  #attach(directory: BytePath, isRecursive: boolean): boolean {
-    const inode = this.#inode(directory);
-    const present = this.#watches.get(directory);
-    if (present?.inode === inode) return false;
-    present?.watch.close();
-    this.#watches.delete(directory);
-    if (inode === undefined) return true;
+  /** Takes up a hint, to be delivered once. */
+  #hint(hint: Hint): void {
+    this.#fresh.add(hint);
+    if (!this.#isDelivering) void this.#deliver();
+  }
+
+  async #deliver(): Promise<void> {
+    this.#isDelivering = true;
+    while (this.#fresh.size + this.#due.size > 0) {
+      try {
+        await this.#options.clock.sleep(settleMs, this.#closing.signal);
+      } catch {
+        return;
+      }
+      const due = this.#due;
+      this.#due = this.#fresh;
+      this.#fresh = new Set();
+      for (const hint of due) this.#tell(hint);
+    }
+    this.#isDelivering = false;
+  }
+
+  #tell(hint: Hint): void {
+    if (this.#isClosed) return;
+    if (hint !== moved) return this.#listener(hint);
+    // All anew: a directory that was made again may have the number and the times of the old one.
+    this.#detachAll();
+    this.#attachAll();
+    this.#listener(undefined);
+  }
+
+  #attachAll(): void {
+    for (const directory of this.#above) this.#attach(directory, false);
+    for (const directory of this.#tops) this.#attach(directory, true);
+  }
+
+  #detachAll(): void {
+    for (const watch of this.#watches) watch.close();
+    this.#watches.clear();
+  }
+
+  #attach(directory: BytePath, isRecursive: boolean): void {
     const path = systemPath(`${fromText(this.#options.root)}/${directory}`);
     const options = { recursive: isRecursive, encoding: 'buffer', persistent: false } as const;
     try {
-      const watch = fs.watch(path, options, (_kind, name) => {
-        if (isRecursive) this.#hint(directory, readName(name));
-        else this.#lookAbove(directory, readName(name));
+      if (!this.#isReachable(directory)) return;
+      const watch = fs.watch(path, options, (kind, name) => {
+        if (isRecursive) this.#noteBelow(directory, readName(name));
+        else if (kind === 'rename') this.#noteAbove(directory, readName(name));
       });
       watch.on('error', (error) => this.#fail(directory, error));
-      this.#watches.set(directory, { inode, watch });
+      this.#watches.add(watch);
     } catch (error) {
       this.#fail(directory, error);
     }
-    return true;
   }
 
-  /** Which directory is at a path now, if any can be reached without following links. */
-  #inode(directory: BytePath): number | undefined {
+  /** Whether there is a directory now, and no link on the way to it. */
+  #isReachable(directory: BytePath): boolean {
+    const walk = this.#root.walk();
     try {
-      const walk = this.#root.walk();
-      try {
-        return fs.statSync(itself(walk.directory(directory))).ino;
-      } finally {
-        walk.close();
-      }
+      walk.directory(directory);
+      return true;
     } catch (error) {
-      if (!(error instanceof BlockedPathError) && !saysAbsent(error)) this.#warn(directory, error);
-      return undefined;
+      if (error instanceof BlockedPathError || saysAbsent(error)) return false;
+      throw error;
+    } finally {
+      walk.close();
     }
   }
 
   /** Something has changed below a watched directory. */
-  #hint(directory: BytePath, name: ByteString | undefined): void {
+  #noteBelow(directory: BytePath, name: ByteString | undefined): void {
     if (this.#isClosed) return;
-    if (name === undefined) this.#listener(undefined);
-    else this.#listener(directory === '' ? name : `${directory}/${name}`);
+    if (name === undefined) this.#hint(undefined);
+    else this.#hint(directory === '' ? name : `${directory}/${name}`);
   }
 
-  /** Something has changed in a directory above watched ones. */
-  #lookAbove(directory: BytePath, name: ByteString | undefined): void {
+  /** A name has come or gone in a directory above watched ones. */
+  #noteAbove(directory: BytePath, name: ByteString | undefined): void {
     if (this.#isClosed) return;
     const path = directory === '' ? name : `${directory}/${name}`;
-    const isOnTheWay = name === undefined || path === undefined || this.#tops.has(path) ||
-      this.#above.has(path);
-    if (isOnTheWay && this.#attachAll()) this.#listener(undefined);
+    if (name === undefined || path === undefined) this.#hint(moved);
+    else if (this.#tops.has(path) || this.#above.has(path)) this.#hint(moved);
   }
 
   #fail(directory: BytePath, error: unknown): void {
     if (this.#isClosed) return;
     // It has vanished just now: the watch above it tells when it is back.
     if (!saysAbsent(error)) this.#warn(directory, error);
-    this.#listener(undefined);
+    this.#hint(undefined);
   }
 
   #warn(directory: BytePath, error: unknown): void {

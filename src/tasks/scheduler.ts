@@ -9,7 +9,7 @@
 import { type Deferred, deferred, linkedController, withDeadline } from '../base/async.ts';
 import { ClusterError, codeOf, describeError } from '../base/errors.ts';
 import type { Clock, Logger, Random } from '../ports.ts';
-import type { RoundReport, Task, TaskName } from './task.ts';
+import { closingLine, type RoundReport, type Task, type TaskName } from './task.ts';
 
 /** Failing rounds wait at most this many times the interval. */
 const backoffFactorMax = 8;
@@ -174,10 +174,8 @@ class TaskLoop {
     this.#lastSuccessMs = this.#clock.nowMs();
     this.#lastDurationMs = durationMs;
     if (report.summary !== undefined) this.#lastSummary = report.summary;
-    const level = report.level ?? (report.summary === undefined ? 'debug' : 'info');
-    const time = (durationMs / 1000).toFixed(3);
-    const text = `Finished in ${time}s.${report.summary === undefined ? '' : ` ${report.summary}`}`;
-    this.#log.log(level, text, { ...report.facts, durationMs });
+    const { level, text, facts } = closingLine(report, durationMs);
+    this.#log.log(level, text, facts);
   }
 
   #failed(error: unknown, signal: AbortSignal): void {

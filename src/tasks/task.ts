@@ -62,3 +62,17 @@ export interface Task {
   /** One execution. Throws where it failed; the scheduler logs, backs off and tries again. */
   round(turn: Turn): Promise<RoundReport>;
 }
+
+/** The line that closes a round in the log. */
+export function closingLine(
+  report: RoundReport,
+  durationMs: number,
+): { readonly level: LogLevel; readonly text: string; readonly facts: LogFacts } {
+  const { summary, facts } = report;
+  const time = (durationMs / 1000).toFixed(3);
+  return {
+    level: report.level ?? (summary === undefined ? 'debug' : 'info'),
+    text: `Finished in ${time}s.${summary === undefined ? '' : ` ${summary}`}`,
+    facts: { ...facts, durationMs },
+  };
+}

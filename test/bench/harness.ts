@@ -11,7 +11,7 @@ import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { Cluster, type Settings, type TestNode } from '../e2e/cluster.ts';
 import { binary, pause } from '../e2e/program.ts';
-import { finish, measure, type Run } from './processes.ts';
+import { measure, type Run } from './processes.ts';
 import { RsyncDaemon } from './rsync.ts';
 import type { Result, Table } from './table.ts';
 import { writeTree } from './tree.ts';
@@ -177,7 +177,9 @@ export function missingProgram(name: string): string | undefined {
   return isThere ? undefined : `${name} is not installed`;
 }
 
-/** Fails where a copy is not like its original: who copies nothing is fast. */
-export async function assertCopy(original: string, copy: string): Promise<void> {
-  await finish({ program: 'diff', args: ['-rq', original, copy] });
+/** All that a master and its one worker have told each other since they connected, bytes. */
+export async function bytesExchanged(master: TestNode): Promise<number> {
+  const { peers: [peer] } = await master.status();
+  if (peer === undefined) throw new Error(`${master.name} has no worker`);
+  return peer.bytes_received + peer.bytes_sent;
 }

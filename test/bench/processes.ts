@@ -109,6 +109,11 @@ export function residentBytes(pid: number): number | undefined {
   return statusBytes(pid, 'VmRSS');
 }
 
+/** Peak resident memory of a process so far, bytes. */
+export function peakBytes(pid: number): number | undefined {
+  return statusBytes(pid, 'VmHWM');
+}
+
 /** Runs a command to its end and gives the time that took, ms. */
 export async function finish(command: Command, started?: (pid: number) => void): Promise<number> {
   const startMs = performance.now();
@@ -158,14 +163,14 @@ class MemoryWatch {
 
   #look(): void {
     for (const pid of [this.#pid, ...childrenOf(this.#pid)]) {
-      const bytes = isOurs(pid) ? undefined : statusBytes(pid, 'VmHWM');
+      const bytes = isOurs(pid) ? undefined : peakBytes(pid);
       // The last one counts: a peak only grows, except when the process becomes another program.
       if (bytes !== undefined) this.#peaks.set(pid, bytes);
     }
   }
 }
 
-/** Whether a process has not yet become the program it was started for, and is our image still. */
+/** Whether a process is still our image and has yet to become the program it was started for. */
 function isOurs(pid: number): boolean {
   try {
     return readlinkSync(`/proc/${pid}/exe`) === process.execPath;

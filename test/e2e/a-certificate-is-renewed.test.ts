@@ -24,7 +24,7 @@ test('a running worker renews its certificate, keeps its session, and outlives t
     const master = await cluster.master();
     await master.start();
     const worker = await cluster.worker(master, 'worker-1');
-    await recertify(worker, master, endingIn(8000));
+    await recertify(worker, master, endingIn(5000));
     const old = await certificateOf(worker);
     await worker.start();
     const { master: link, pid } = await worker.status((status) => status.master !== null);
@@ -51,6 +51,22 @@ test('a running worker renews its certificate, keeps its session, and outlives t
     await master.start();
     await worker.inSync((await master.status()).generation!);
     assert.equal((await certificateOf(worker)).serial, renewed.serial);
+  });
+});
+
+test('a worker that knows sync --once alone renews its certificate too', async () => {
+  await withCluster(async (cluster) => {
+    const master = await cluster.master();
+    await master.start();
+    const worker = await cluster.worker(master, 'worker-1');
+    await recertify(worker, master, endingIn(dayMs));
+    const { serial } = await certificateOf(worker);
+    await worker.expect(0, 'sync', '--once', '--dry-run');
+    assert.equal((await certificateOf(worker)).serial, serial);
+    const { stderr } = await worker.expect(0, 'sync', '--once', '--quiet');
+    assert.equal(stderr, '');
+    assert.notEqual((await certificateOf(worker)).serial, serial);
+    await worker.expect(0, 'sync', '--once');
   });
 });
 

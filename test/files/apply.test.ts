@@ -414,7 +414,7 @@ test('Applier puts versions back and undoes a generation', async () => {
   assert.deepEqual(await tree.run(applier.stageVersions(plan.restore)), []);
   const generation = versions.lastGeneration();
   const report = await tree.run(applier.commitBatch(generation));
-  assert.deepEqual(report.placed.map(({ path }) => path), ['etc/rules/a', 'etc/rules/b']);
+  assert.deepEqual(report.placed.map(({ path }) => path).sort(), ['etc/rules/a', 'etc/rules/b']);
   await tree.run(applier.remove(set!, plan.remove, generation));
   await tree.run(applier.finish());
   assert.deepEqual(tree.node.operator.snapshot(), before);

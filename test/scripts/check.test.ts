@@ -205,6 +205,14 @@ test('checkTree() reports a folder that ARCHITECTURE.md does not name', () => {
   assert.deepEqual(faults({}, `${text} wire/`), []);
 });
 
+test('checkTree() reports a file that ARCHITECTURE.md names and that does not exist', () => {
+  const text = 'app/ base/ cli/ runtime/ tasks/ wire/\n' +
+    'See `wire/frame.ts`, `src/main.ts`, `ports.ts` and `wire/gone.ts`.';
+  assert.deepEqual(faults({}, text), [
+    'ARCHITECTURE.md:2 names "wire/gone.ts", which is no file',
+  ]);
+});
+
 test('checkTree() reports a file that it cannot parse', () => {
   assert.equal(faults({ 'test/a.test.ts': 'const = 1;\n' }).length, 1);
 });

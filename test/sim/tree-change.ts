@@ -3,19 +3,22 @@
  * confined to the root, never through a symbolic link.
  */
 import { type BytePath, displayPath } from '../../src/base/bytes.ts';
-import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
+import { ClusterError, type ErrorCode, OccupiedError } from '../../src/base/errors.ts';
 import type { FileFacts, Placement } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
 import { factsOf, type Found, type Inode, walk } from './inode.ts';
 
 /** Moves a staged file to its path. */
 export function place(disk: SimDisk, move: Placement): FileFacts {
-  const { path, directoryMode } = move;
+  const { path, directoryMode, isNew } = move;
   const inode = disk.staging.children.get(move.name);
   if (inode === undefined) throw failure('notFound', 'place', path, 'nothing is staged');
   if (path === '') throw failure('refused', 'place', path, 'it is the root');
   disk.mustAllow(path, 'write', 'place');
   const found = inDirectories(disk, path, directoryMode);
+  if (found.kind === 'found' && isNew === true) {
+    throw new OccupiedError(`Cannot place "${displayPath(path)}": something stands there already`);
+  }
   if (found.kind === 'found' && found.inode.kind !== 'file') {
     const code = found.inode.kind === 'directory' ? 'io' : 'refused';
     throw failure(code, 'place', path, `a ${found.inode.kind} is in its place`);

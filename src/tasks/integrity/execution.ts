@@ -11,7 +11,7 @@ import type { Plan } from '../../files/plan.ts';
 import type { Compression, Logger } from '../../ports.ts';
 import type { Session } from '../../session/session.ts';
 import { failureText, Intake, type WantedFile } from './intake.ts';
-import { batchesOf, fetchContents } from './transfer.ts';
+import { batchesOf, fetchContents, smallFileBytesMax } from './transfer.ts';
 
 /** The operator's commands around a change. */
 export interface RoundHooks {
@@ -68,6 +68,8 @@ export class PlanExecution {
   readonly #wanted: readonly WantedFile[];
   readonly #bytesTotal: number;
   #filesDone = 0;
+  /** Bytes staged since the last commit. */
+  #stagedBytes = 0;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
     this.#ports = ports;
@@ -99,25 +101,27 @@ export class PlanExecution {
     if (changedCount > 0) await hooks.reload(generation, names, signal);
   }
 
+  /** Fetches batch by batch; while one comes in, the one before it is put into staging. */
   async #fetch(session: Session): Promise<void> {
-    const { hooks } = this.#ports;
-    let stagedBytes = 0;
+    let staging = Promise.resolve();
     try {
       for (const batch of batchesOf(this.#wanted, this.#options.batchBytes)) {
-        await this.#fetchBatch(session, batch);
-        this.#filesDone += batch.length;
-        this.#tell('fetching');
-        stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
-        if (hooks.hasValidation || stagedBytes < commitBytes) continue;
-        await this.#commit();
-        stagedBytes = 0;
+        // A large content goes into staging as it comes: nothing else may be going on there.
+        if (isLarge(batch)) await staging;
+        const intake = await this.#fetchBatch(session, batch);
+        await staging;
+        staging = this.#stage(intake, batch);
+        // Its failure is heard where it is awaited, even if the next batch fails before.
+        staging.catch(() => {});
       }
+      await staging;
     } finally {
-      if (!hooks.hasValidation) await this.#commit();
+      await staging.catch(() => {});
+      if (!this.#ports.hooks.hasValidation) await this.#commit();
     }
   }
 
-  async #fetchBatch(session: Session, batch: readonly WantedFile[]): Promise<void> {
+  async #fetchBatch(session: Session, batch: readonly WantedFile[]): Promise<Intake> {
     const { applier, compression } = this.#ports;
     const intake = new Intake(applier, (bytes) => {
       this.bytes += bytes;
@@ -125,14 +129,28 @@ export class PlanExecution {
     });
     try {
       const wanted: WantedFile[] = [];
-      // A large content starts where an earlier transfer was cut.
-      for (const item of batch) wanted.push({ ...item, offset: await intake.prepare(item) });
+      for (const item of batch) {
+        const offset = await intake.prepare(item);
+        if (offset !== undefined) wanted.push({ ...item, offset });
+      }
+      if (wanted.length === 0) return intake;
       await fetchContents({ compression }, session, wanted, intake, this.#options.signal);
-      await intake.stage();
     } finally {
       await intake.close();
-      this.failures.push(...intake.failures);
+      this.failures.push(...intake.failures.splice(0));
     }
+    return intake;
+  }
+
+  async #stage(intake: Intake, batch: readonly WantedFile[]): Promise<void> {
+    await intake.stage();
+    this.failures.push(...intake.failures.splice(0));
+    this.#filesDone += batch.length;
+    this.#tell('fetching');
+    this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
+    if (this.#ports.hooks.hasValidation || this.#stagedBytes < commitBytes) return;
+    this.#stagedBytes = 0;
+    await this.#commit();
   }
 
   async #commit(): Promise<void> {
@@ -167,6 +185,11 @@ export class PlanExecution {
 }
 
 // ---------------------------------------------------------------------------------------------
+
+/** Whether a batch is one content that is streamed. */
+function isLarge(batch: readonly WantedFile[]): boolean {
+  return batch[0]!.entry.size > smallFileBytesMax;
+}
 
 function wantedFiles(plans: readonly Plan[]): WantedFile[] {
   return plans.flatMap(({ set, create, replace }) => [

@@ -43,13 +43,20 @@ export class Intake implements ContentSink {
 
   /**
    * Where the transfer has to start. A large content, which is always a batch by itself, gets its
-   * staged file opened here and starts where the last attempt ended.
+   * staged file opened here and starts where the last attempt ended. Undefined for one that may not
+   * be brought in: that is a failure of this file alone.
    */
-  async prepare(wanted: WantedFile): Promise<number> {
+  async prepare(wanted: WantedFile): Promise<number | undefined> {
     if (wanted.entry.size <= smallFileBytesMax) return 0;
-    const large = await this.#applier.stage(wanted.incoming);
-    this.#large = large;
-    return large.offset;
+    try {
+      const large = await this.#applier.stage(wanted.incoming);
+      this.#large = large;
+      return large.offset;
+    } catch (error) {
+      if (codeOf(error) !== 'refused') throw error;
+      this.failures.push({ path: wanted.entry.path, error: error as Error });
+      return undefined;
+    }
   }
 
   begin(): Promise<void> {

@@ -85,7 +85,7 @@ export class Integrity implements Task {
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
   }
 
-  /** What the last finished round found and did; undefined before the first. */
+  /** What the last round found, and did if it was finished; undefined before the first. */
   get lastResult(): RoundResult | undefined {
     return this.#lastResult;
   }
@@ -125,6 +125,8 @@ export class Integrity implements Task {
     }, signal);
     const judged = await this.#judge(comparison, log, request.isDryRun === true);
     if (request.isDryRun === true) return resultOf(comparison, judged, undefined, false);
+    // True until the round is over, and if that fails for longer.
+    this.#lastResult = resultOf(comparison, judged, undefined, this.#isInSync(comparison));
     const work = judged.plans.length === 0
       ? undefined
       : await tree.exclusively(() => this.#carryOut(session, comparison, judged.plans, request));

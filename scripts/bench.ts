@@ -1,0 +1,140 @@
+/**
+ * Measures the compiled binary beside rsync and the tools of the system:
+ *
+ *     npm run bench [-- CASE...] [--rounds N] [--files N] [--quick] [--svg] [--page FILE]
+ *
+ * Without a case it runs all of them, and when that was at full size it writes docs/performance.md,
+ * with --svg its picture too. Otherwise the tables are only printed, unless --page names a file.
+ * --quick is for whoever changes a case: small trees, one round. Packs the binary before, except
+ * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc.
+ *
+ * Everything lies in one temporary directory, below $TMPDIR where that is set: the disk that is
+ * measured. It needs about 15 GB at full size, and is removed at the very end.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import process from 'node:process';
+import { parseArgs } from 'node:util';
+import type { BenchOptions, Case, Section } from '../test/bench/harness.ts';
+import { packExecutable } from './build.ts';
+import { dist, root } from './tools.ts';
+
+/** Rounds and files where nothing else is asked for, in full and with --quick. */
+const defaults = { rounds: [5, 1], files: [50_000, 2_000] } as const;
+
+/** What the command line asks for. */
+interface Request extends BenchOptions {
+  readonly names: readonly string[];
+  /** Where the page goes; undefined for nowhere. */
+  readonly page: string | undefined;
+}
+
+async function main(): Promise<void> {
+  if (process.platform !== 'linux') throw new Error('Cannot measure here: there is no /proc');
+  const request = readRequest();
+  if (process.env['MUSTER_BINARY'] === undefined) await packExecutable();
+  // Only now: they look for the binary.
+  const { cases } = await import('../test/bench/cases.ts');
+  const { machineFacts } = await import('../test/bench/page.ts');
+  const { Bench } = await import('../test/bench/harness.ts');
+  const chosen = chooseCases(cases, request.names);
+  const bench = new Bench(request);
+  const interrupt = () => void bench.close().finally(() => process.exit(130));
+  process.once('SIGINT', interrupt);
+  try {
+    const facts = machineFacts(bench.directory);
+    const sections = await runCases(bench, chosen);
+    await writeResults(request, sections, facts);
+  } finally {
+    process.off('SIGINT', interrupt);
+    console.error('Removing what was measured');
+    await bench.close();
+  }
+}
+
+async function runCases(
+  bench: Parameters<Case['run']>[0],
+  chosen: readonly Case[],
+): Promise<Section[]> {
+  const { sectionMarkdown } = await import('../test/bench/page.ts');
+  const sections: Section[] = [];
+  for (const one of chosen) {
+    console.error(`${one.name}: ${one.summary}`);
+    const section = await one.run(bench);
+    console.log(`\n${sectionMarkdown(section)}`);
+    sections.push(section);
+  }
+  return sections;
+}
+
+async function writeResults(
+  { page, roundsCount }: Request,
+  sections: readonly Section[],
+  facts: readonly (readonly [string, string])[],
+): Promise<void> {
+  const { performancePage } = await import('../test/bench/page.ts');
+  // A picture without a page is for looking at only.
+  const directory = page === undefined ? dist : dirname(page);
+  for (const { picture } of sections) {
+    if (picture !== undefined) save(join(directory, picture.fileName), picture.svg);
+  }
+  if (page === undefined) return;
+  const command = ['npm run bench', ...quoted(process.argv.slice(2))].join(' ');
+  const date = new Date().toISOString().slice(0, 10);
+  save(page, performancePage(sections, { command, date, roundsCount, facts }));
+}
+
+// ---
+
+function readRequest(): Request {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string' },
+      files: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      svg: { type: 'boolean', default: false },
+      page: { type: 'string' },
+    },
+  });
+  const kind = values.quick ? 1 : 0;
+  const isFull = !values.quick && positionals.length === 0 && values.files === undefined;
+  return {
+    names: positionals,
+    roundsCount: positive('rounds', values.rounds, defaults.rounds[kind]),
+    filesCount: positive('files', values.files, defaults.files[kind]),
+    isQuick: values.quick,
+    hasPictures: values.svg,
+    page: values.page ?? (isFull ? join(root, 'docs', 'performance.md') : undefined),
+  };
+}
+
+function positive(name: string, text: string | undefined, byDefault: number): number {
+  const value = text === undefined ? byDefault : Number(text);
+  if (Number.isSafeInteger(value) && value > 0) return value;
+  throw new Error(`Cannot measure with --${name} "${text}": it must be a whole number above 0`);
+}
+
+function chooseCases(cases: readonly Case[], names: readonly string[]): readonly Case[] {
+  for (const name of names) {
+    if (cases.some((one) => one.name === name)) continue;
+    const known = cases.map((one) => one.name).join(', ');
+    throw new Error(`Cannot measure "${name}": known cases are ${known}`);
+  }
+  return names.length === 0 ? cases : cases.filter(({ name }) => names.includes(name));
+}
+
+function quoted(words: readonly string[]): string[] {
+  return words.length === 0 ? [] : ['--', ...words];
+}
+
+function save(path: string, text: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, text);
+  console.error(`Written: ${relative(process.cwd(), path)}`);
+}
+
+await main().catch((error: unknown) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+});

@@ -1,0 +1,20 @@
+/** All measurements, in the order of the page. */
+import { atRest } from './at-rest.ts';
+import { firstSync } from './first-sync.ts';
+import type { Case } from './harness.ts';
+import { largeFile } from './large-file.ts';
+import { noChange } from './no-change.ts';
+import { oneChange } from './one-change.ts';
+import { scan } from './scan.ts';
+import { startUp } from './start-up.ts';
+
+/** Every case; one file each. */
+export const cases: readonly Case[] = [
+  firstSync,
+  noChange,
+  oneChange,
+  atRest,
+  scan,
+  largeFile,
+  startUp,
+];

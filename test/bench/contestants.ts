@@ -1,0 +1,84 @@
+/**
+ * Who takes turns at copying a tree: muster, rsync from its daemon, cp.
+ *
+ * A first copy goes to a place of its own in each round, and is compared with the original after
+ * it was measured; a repeated one finds what it copied before.
+ */
+import type { TestNode } from '../e2e/cluster.ts';
+import { type Bench, type Contestant, measureMuster, missingProgram } from './harness.ts';
+import { type Command, finish, measure, type Run } from './processes.ts';
+
+/** Copies of a tree that begin with nothing. The master of the tree runs. */
+export function firstCopies(bench: Bench, tree: string, master: TestNode): Contestant[] {
+  const rsync = (name: string, adapt: (command: Command) => Command): Contestant => ({
+    name,
+    missing: missingProgram('rsync'),
+    run: async () => {
+      const copy = bench.freshPath('rsync');
+      const daemon = await bench.rsyncDaemon();
+      return await checked(tree, copy, measure(adapt(daemon.mirror(tree, copy))));
+    },
+  });
+  return [
+    {
+      name: 'muster sync --once',
+      run: async () => {
+        const worker = await bench.worker(master);
+        const run = measureMuster(worker, ['sync', '--once'], master);
+        return await checked(tree, worker.root, run);
+      },
+    },
+    rsync('rsync -a', (command) => command),
+    rsync('rsync -a, then sync', thenSync),
+    {
+      name: 'cp -r',
+      run: async () => {
+        const copy = bench.freshPath('cp');
+        const run = measure({ program: 'cp', args: ['-r', tree, copy] });
+        return await checked(tree, copy, run);
+      },
+    },
+  ];
+}
+
+/**
+ * Copies of a tree to places that are in step already; `change` runs before each turn of the first
+ * contestant, and what it changes is news to both.
+ */
+export async function repeatedCopies(
+  bench: Bench,
+  nodes: { readonly master: TestNode; readonly worker: TestNode },
+  change: () => void = () => {},
+): Promise<Contestant[]> {
+  const { master, worker } = nodes;
+  await worker.expect(0, 'sync', '--once');
+  const missing = missingProgram('rsync');
+  const copy = bench.freshPath('rsync');
+  const again = missing === undefined
+    ? (await bench.rsyncDaemon()).mirror(master.root, copy)
+    : undefined;
+  if (again !== undefined) await finish(again);
+  return [
+    {
+      name: 'muster sync --once',
+      run: () => {
+        change();
+        return measureMuster(worker, ['sync', '--once'], master);
+      },
+    },
+    { name: 'rsync -a', missing, run: () => measure(again!) },
+  ];
+}
+
+// ---
+
+/** Fails where a copy is not like its original: who copies nothing is fast. */
+async function checked(original: string, copy: string, measured: Promise<Run>): Promise<Run> {
+  const run = await measured;
+  await finish({ program: 'diff', args: ['-rq', original, copy] });
+  return run;
+}
+
+function thenSync({ program, args, ...rest }: Command): Command {
+  return { ...rest, program: 'sh', args: ['-c', '"$@" && sync', 'sh', program, ...args] };
+}

@@ -1,0 +1,95 @@
+/** The page about performance: what was measured, on what machine, with what result. */
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { cpus, loadavg, release, totalmem } from 'node:os';
+import { binary } from '../e2e/program.ts';
+import type { Section } from './harness.ts';
+import { markdown, size, type Table } from './table.ts';
+
+/** What the figures of a page depend on. */
+export interface Circumstances {
+  /** The command that made the page. */
+  readonly command: string;
+  readonly date: string;
+  readonly roundsCount: number;
+  /** Facts in the order of the page: name and value. */
+  readonly facts: readonly (readonly [string, string])[];
+}
+
+/** What can be told of this machine before anything is measured in a directory. */
+export function machineFacts(directory: string): [string, string][] {
+  const [processor] = cpus();
+  const system = /^PRETTY_NAME="?([^"\n]*)/m.exec(readFileSync('/etc/os-release', 'utf8'))?.[1];
+  const fileSystem = firstLine('df', ['--output=fstype', directory], 1);
+  return [
+    ['Processor', `${cpus().length} × ${processor?.model.trim() ?? 'unknown'}`],
+    ['Memory', size(totalmem())],
+    ['System', `${system ?? 'Linux'}, kernel ${release()}`],
+    ['File system', fileSystem],
+    ['Load before', loadavg()[0]!.toFixed(2)],
+    ['muster', firstLine(binary, ['version'])],
+    ['rsync', firstLine('rsync', ['--version'])],
+    ['cp, md5sum', firstLine('cp', ['--version'])],
+    ['find, xargs', firstLine('find', ['--version'])],
+  ];
+}
+
+/** The whole page. */
+export function performancePage(sections: readonly Section[], about: Circumstances): string {
+  const parts = [
+    '# Performance',
+    `Measured on ${about.date} by \`${about.command}\`, which writes this page. Nothing here is a ` +
+    'promise, and no test asserts a time: run the command to know your own machine.',
+    '## How it was measured',
+    methods(about.roundsCount),
+    markdown(factsTable(about.facts)),
+    ...sections.flatMap(sectionParts),
+  ];
+  return `${parts.map((part) => part.trimEnd()).join('\n\n')}\n`;
+}
+
+/** One section of the page. */
+export function sectionMarkdown(section: Section): string {
+  return `${sectionParts(section).map((part) => part.trimEnd()).join('\n\n')}\n`;
+}
+
+// ---
+
+function sectionParts({ title, parts, picture }: Section): string[] {
+  return [
+    `## ${title}`,
+    ...parts.map((part) => typeof part === 'string' ? part : markdown(part)),
+    ...picture === undefined ? [] : [`![${picture.alt}](${picture.fileName})`],
+  ];
+}
+
+function methods(roundsCount: number): string {
+  return [
+    'The compiled binary runs as anybody runs it: whole processes, two nodes on one machine, ' +
+    'mutual TLS over the loopback device, all settings as they are by default.',
+    `The contestants take turns, ${roundsCount} rounds unless a table says otherwise, with ` +
+    'everything flushed to the disk before each turn. Every copy goes to a new directory and is ' +
+    'compared with its original afterwards; nothing is deleted before the end.',
+    'A time is the median of the rounds, with the shortest and the longest. "÷ first row" is the ' +
+    'time divided by that of the first row in the same round: above 1 is slower than muster. CPU ' +
+    'is the mean, for the process and all it started; Linux counts it in steps of 10 ms. Peak ' +
+    'RSS is the largest of any round and process. The server is the running master, or the rsync ' +
+    'daemon, which transfers without encryption. "On the wire" is all that the loopback device ' +
+    'carried, headers and acknowledgements included.',
+    'With both nodes on one machine, their CPU times compete: on two machines, what both do at ' +
+    'the same time takes less.',
+  ].join('\n\n');
+}
+
+function factsTable(facts: readonly (readonly [string, string])[]): Table {
+  return { head: ['', 'this machine'], rows: facts };
+}
+
+function firstLine(program: string, args: readonly string[], index = 0): string {
+  try {
+    const output = execFileSync(program, args, { encoding: 'utf8' });
+    return output.split('\n')[index]!.trim();
+  } catch {
+    return 'not there';
+  }
+}

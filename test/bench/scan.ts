@@ -1,0 +1,79 @@
+/** How long a master takes to know what is in its tree: from nothing, again, and after a restart. */
+import type { StatusDocument } from '../../src/node/documents.ts';
+import type { TestNode } from '../e2e/cluster.ts';
+import { pause } from '../e2e/program.ts';
+import { control } from '../e2e/control.ts';
+import { alternate, type Case, type Contestant, measureMuster } from './harness.ts';
+import { cpuOf, flushDisks, measure, peakBytes, type Run } from './processes.ts';
+import { count, resultsTable } from './table.ts';
+
+/** Pause between two questions whether a daemon is ready, ms; the error of its time. */
+const askMs = 5;
+
+/** A daemon that is not ready after this long never will be, ms. */
+const readyLimitMs = 120_000;
+
+export const scan: Case = {
+  name: 'scan',
+  summary: 'the integrity of a whole tree, computed from nothing and known after a restart',
+  run: async (bench) => {
+    const tree = bench.tree();
+    const { roundsCount, filesCount } = bench.options;
+    const master = await bench.master(tree);
+    await master.start();
+    await master.stop();
+    const hashed = await alternate([
+      { name: 'muster check', run: () => measureMuster(master, ['check']) },
+      md5sum(tree),
+    ], roundsCount);
+    const ready = await alternate([
+      { name: 'first start', run: async () => await startUp(await bench.master(tree)) },
+      { name: 'restart, nothing changed', run: () => startUp(master) },
+    ], roundsCount);
+    return {
+      title: 'Integrity of a tree',
+      parts: [
+        `MD5 of ${count(filesCount)} files that are in the page cache. \`muster check\` on a ` +
+        'master reads every file and compares it with what was published last:',
+        resultsTable(hashed),
+        'From the start of `muster run` until the master has finished its first local-integrity ' +
+        'round, and so has a generation to offer:',
+        resultsTable(ready),
+      ],
+    };
+  },
+};
+
+/** The same work by the tools that every system has. */
+export function md5sum(tree: string): Contestant {
+  const args = ['-c', 'find "$1" -type f -print0 | xargs -0 md5sum', 'sh', tree];
+  return { name: 'find | xargs md5sum', run: () => measure({ program: 'sh', args }) };
+}
+
+// ---
+
+/** Starts a master, waits for its first round, and stops it. */
+async function startUp(master: TestNode): Promise<Run> {
+  await flushDisks();
+  const startMs = performance.now();
+  const { pid } = master.launch();
+  while (!isReady(await ask(master))) {
+    if (!master.daemon.isRunning) throw new Error(`A master ended: ${master.daemon.stderr}`);
+    if (performance.now() - startMs > readyLimitMs) throw new Error('A master never got ready');
+    await pause(askMs);
+  }
+  const run = { wallMs: performance.now() - startMs, cpuMs: cpuOf(pid), rssBytes: peakBytes(pid) };
+  await master.stop();
+  return run;
+}
+
+function isReady(status: StatusDocument | undefined): boolean {
+  const task = status?.tasks.find(({ name }) => name === 'local-integrity');
+  return status?.generation !== null && task !== undefined && task.rounds > 0;
+}
+
+async function ask(master: TestNode): Promise<StatusDocument | undefined> {
+  // Refused until the socket is there.
+  const answer = await control(master.controlSocket, '/v1/status').catch(() => undefined);
+  return answer?.status === 200 ? answer.body as StatusDocument : undefined;
+}
