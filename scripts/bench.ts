@@ -6,16 +6,18 @@
  * Without a case it runs all of them, and when that was at full size it writes docs/performance.md,
  * with --svg its picture too. Otherwise the tables are only printed, unless --page names a file.
  * --quick is for whoever changes a case: small trees, one round. Packs the binary before, except
- * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc.
+ * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc. Nothing else
+ * should run on the machine meanwhile; the load is written down.
  *
  * Everything lies in one temporary directory, below $TMPDIR where that is set: the disk that is
- * measured. It needs about 15 GB at full size, and is removed at the very end.
+ * measured. It needs about 20 GB at full size, and is removed at the very end.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Case, Section } from '../test/bench/harness.ts';
+import { runInOwnNetwork } from '../test/bench/own-network.ts';
 import { packExecutable } from './build.ts';
 import { dist, root } from './tools.ts';
 
@@ -32,7 +34,13 @@ interface Request extends BenchOptions {
 async function main(): Promise<void> {
   if (process.platform !== 'linux') throw new Error('Cannot measure here: there is no /proc');
   const request = readRequest();
-  if (process.env['MUSTER_BINARY'] === undefined) await packExecutable();
+  const binary = process.env['MUSTER_BINARY'] ?? await packExecutable();
+  const code = await runInOwnNetwork({ MUSTER_BINARY: binary });
+  if (code === undefined) await measureCases(request);
+  else process.exitCode = code;
+}
+
+async function measureCases(request: Request): Promise<void> {
   // Only now: they look for the binary.
   const { cases } = await import('../test/bench/cases.ts');
   const { machineFacts } = await import('../test/bench/page.ts');

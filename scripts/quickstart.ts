@@ -293,7 +293,7 @@ function interrupted(): { readonly promise: Promise<never>; readonly release: ()
 await main().then(
   () => process.exit(),
   (error: unknown) => {
-    console.error(`\nFAILED  ${error instanceof Error ? error.message : error}`);
+    console.error(`\nFAILED  ${error instanceof Error ? error.message : String(error)}`);
     // What was interrupted may still wait for something.
     process.exit(process.exitCode ?? 1);
   },

@@ -10,7 +10,7 @@ import { joinPair, tlsFiles } from './tls-files.ts';
 
 /** Makes a master. */
 export async function initMaster(request: InitRequest): Promise<InitResult> {
-  const { directory, node, cluster, listen, root } = request;
+  const { directory, node, cluster, listen, root, isWholeTree } = request;
   const nowMs = systemClock.nowMs();
   const configFile = `${directory}/muster.toml`;
   const files = tlsFiles(layoutOf(configFile, {}).tls);
@@ -24,7 +24,7 @@ export async function initMaster(request: InitRequest): Promise<InitResult> {
       [files.node, joinPair(own.keyPem, own.certificatePem)],
     ],
     texts: [[files.authorityCertificate, authority.certificatePem]],
-    config: [configFile, masterTemplate({ name: node, cluster, root, listen })],
+    config: [configFile, masterTemplate({ name: node, cluster, root, listen, isWholeTree })],
   });
   return { configFile, authorityFingerprint: fingerprint(authority.certificatePem) };
 }

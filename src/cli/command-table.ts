@@ -77,9 +77,16 @@ export const commands = {
         doc: `Address on which workers are accepted; default: 0.0.0.0:${defaultPort}`,
       },
       root,
+      {
+        name: 'whole-tree',
+        doc: 'Manage every file of the tree, as one set, in place of the default sets',
+      },
       ...output,
     ],
-    examples: ['muster init --dir /etc/muster --name master-1 --root /var/ossec'],
+    examples: [
+      'muster init --dir /etc/muster --name master-1 --root /var/ossec',
+      'muster init --dir ./master --root ./rules --whole-tree',
+    ],
   },
   token: {
     summary: 'Print a token with which a node can join',

@@ -121,6 +121,8 @@ export interface InitRequest {
   readonly listen: string;
   /** The managed tree; absolute. */
   readonly root: string;
+  /** Whether the whole tree is managed, as one set, in place of the default sets. */
+  readonly isWholeTree: boolean;
   readonly signal: AbortSignal;
 }
 

@@ -23,6 +23,8 @@ export interface MasterFacts {
   readonly root: string;
   /** `host:port` */
   readonly listen: string;
+  /** Whether the whole tree is managed, as one set, in place of the default sets. @default false */
+  readonly isWholeTree?: boolean;
 }
 
 /** What a new worker is told. */
@@ -49,7 +51,7 @@ export function masterTemplate(facts: MasterFacts): string {
     nodeSection(facts, 'master'),
     section('master', { listen: facts.listen }, { admin: '127.0.0.1:9517' }),
     section('log', {}, { level: 'info' }),
-    defaultSetsNote(),
+    facts.isWholeTree === true ? wholeTreeSet() : defaultSetsNote(),
   ]);
 }
 
@@ -100,6 +102,12 @@ function section(table: string, set: Values, offered: Values): string {
     return [...comment(key.doc), (name in set ? '' : '#') + keyLine(name, value)];
   });
   return [`[${table}]`, ...lines].join('\n');
+}
+
+function wholeTreeSet(): string {
+  const note = comment('One set for the whole tree. A file that it excludes is never written');
+  const set = { name: 'tree', path: '.', mode: '0640', prune: true };
+  return [note.join('\n'), renderSet(set)].join('\n\n');
 }
 
 function givenSets(sets: readonly FileSetInput[]): string {

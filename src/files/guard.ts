@@ -39,8 +39,16 @@ export type Verdict =
 const shareFilesMin = 10;
 const shareDeletionsMin = 5;
 
+/** The files of a set before a plan is carried out. */
+export interface SetCount {
+  readonly count: number;
+  /** Files that the set has lost of late; see `deletion-window.ts`. @default 0 */
+  readonly lostCount?: number;
+}
+
 /**
- * Whether a plan may be carried out.
+ * Whether a plan may be carried out. Deletions count together with those of the last minutes, so
+ * that a set which vanishes bit by bit is stopped like one that vanishes at once.
  *
  * @param actual the files of the set as they are
  * @param wantedCount how many files the set has in the state that the plan leads to
@@ -48,56 +56,72 @@ const shareDeletionsMin = 5;
 export function judge(
   set: FileSet,
   plan: Plan,
-  actual: { readonly count: number },
+  actual: SetCount,
   wantedCount: number,
   config: GuardConfig,
 ): Verdict {
-  return judgeEmptied(set, plan, actual.count, wantedCount, config) ??
-    judgeShare(set, plan.remove.length, actual.count) ??
-    judgeCount(set, plan.remove.length) ??
-    judgeShrunk(set, plan, config) ??
+  return judgeDeletions(set, plan, actual, wantedCount, config) ?? judgeShrunk(set, plan, config) ??
     { kind: 'pass' };
 }
 
 // ---------------------------------------------------------------------------------------------
 
-function judgeEmptied(
+function judgeDeletions(
   set: FileSet,
   plan: Plan,
-  count: number,
+  { count, lostCount = 0 }: SetCount,
   wantedCount: number,
   config: GuardConfig,
 ): Verdict | undefined {
-  if (!config.isEmptiedHalted || plan.remove.length === 0) return undefined;
-  if (count < (set.keyFile ? 1 : 2)) return undefined;
+  if (plan.remove.length === 0) return undefined;
+  const total = count + lostCount;
+  const removals = plan.remove.length + lostCount;
   // What is said of the wanted state is not trusted more than what the plan would do.
-  const remaining = count + plan.create.length - plan.remove.length;
-  if (wantedCount > 0 && remaining > 0) return undefined;
+  const remaining = Math.min(wantedCount, count + plan.create.length - plan.remove.length);
+  const when = lostCount > 0 ? ' within some minutes' : '';
+  return judgeEmptied(set, total, remaining, when, config) ??
+    judgeShare(set, removals, total, when) ??
+    judgeCount(set, removals, when);
+}
+
+function judgeEmptied(
+  set: FileSet,
+  total: number,
+  remaining: number,
+  when: string,
+  config: GuardConfig,
+): Verdict | undefined {
+  if (!config.isEmptiedHalted || remaining > 0 || total < (set.keyFile ? 1 : 2)) return undefined;
   return halt(
     'emptied',
-    count === 1
+    total === 1
       ? 'the only file would be deleted: the set would be empty'
-      : `all ${count} files would be deleted: the set would be empty`,
+      : `all ${total} files would be deleted${when}: the set would be empty`,
   );
 }
 
-function judgeShare(set: FileSet, removals: number, count: number): Verdict | undefined {
+function judgeShare(
+  set: FileSet,
+  removals: number,
+  total: number,
+  when: string,
+): Verdict | undefined {
   const limit = set.deletionsShareMax;
-  const isSmall = count < shareFilesMin && removals < shareDeletionsMin;
+  const isSmall = total < shareFilesMin && removals < shareDeletionsMin;
   // Divided, not multiplied: 29 of 100 is 0.29 to the last digit, 100 * 0.29 is less than 29.
-  if (removals === 0 || removals / count <= limit || (isSmall && limit > 0)) return undefined;
+  if (removals / total <= limit || (isSmall && limit > 0)) return undefined;
   return halt(
     'share',
-    `${removals} of ${files(count)} (${percent(removals / count)}) would be deleted: ` +
+    `${removals} of ${files(total)} (${percent(removals / total)}) would be deleted${when}: ` +
       `more than the limit of ${percent(limit)}`,
   );
 }
 
-function judgeCount(set: FileSet, removals: number): Verdict | undefined {
+function judgeCount(set: FileSet, removals: number, when: string): Verdict | undefined {
   if (removals <= set.deletionsMax) return undefined;
   return halt(
     'count',
-    `${files(removals)} would be deleted: more than the limit of ${set.deletionsMax}`,
+    `${files(removals)} would be deleted${when}: more than the limit of ${set.deletionsMax}`,
   );
 }
 

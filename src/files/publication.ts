@@ -9,6 +9,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import { Latest } from '../base/async.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
+import { DeletionWindow } from './deletion-window.ts';
 import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import { type Generation, GenerationHistory, makeGeneration } from './generation.ts';
@@ -49,6 +50,7 @@ export class Publication {
   readonly #ports: PublicationPorts;
   readonly #algorithm: HashAlgorithm;
   readonly #guard: GuardConfig;
+  readonly #window: DeletionWindow;
 
   constructor(
     ports: PublicationPorts,
@@ -62,6 +64,7 @@ export class Publication {
     this.sets = options.sets;
     this.#algorithm = options.algorithm;
     this.#guard = options.guard;
+    this.#window = new DeletionWindow(ports.clock);
   }
 
   /** Takes up what was published before a restart. */
@@ -101,6 +104,7 @@ export class Publication {
       }
       this.#ports.halts.release(set.name);
       if (differences.length === 0) continue;
+      if (before.count > 0) this.#window.note(plan);
       changes.set(set.name, differences);
       counts.createdCount += plan.create.length;
       counts.replacedCount += plan.replace.length;
@@ -121,8 +125,13 @@ export class Publication {
   /** Why the guard does not let a set's new content through; undefined where it does. */
   #guarded(plan: Plan, before: Manifest, after: Manifest): string | undefined {
     const { set } = plan;
-    if (before.count === 0 || this.isApproved(set.name, after.rootDigest)) return undefined;
-    const verdict = judge(set, plan, before, after.count, this.#guard);
+    if (before.count === 0) return undefined;
+    if (this.isApproved(set.name, after.rootDigest)) {
+      this.#window.forget(set.name);
+      return undefined;
+    }
+    const actual = { count: before.count, lostCount: this.#window.lost(set.name) };
+    const verdict = judge(set, plan, actual, after.count, this.#guard);
     return verdict.kind === 'halt' ? verdict.reason : undefined;
   }
 

@@ -189,7 +189,10 @@ export class MasterNode {
       last_error: null,
       in_sync: null,
       peers: [...this.#acceptor.peers.values()].map((peer) =>
-        peerDocument(peer, this.#reports.get(peer.identity.node), clock.monotonicMs())
+        peerDocument(peer, this.#reports.get(peer.identity.node), {
+          generation: generation?.number,
+          nowMs: clock.monotonicMs(),
+        })
       ),
     };
   }
@@ -350,7 +353,7 @@ export class MasterNode {
 function peerDocument(
   peer: Peer,
   report: PayloadOf<'node.report'> | undefined,
-  nowMs: number,
+  now: { readonly generation: number | undefined; readonly nowMs: number },
 ): PeerDocument {
   const { bytesRead, bytesWritten } = peer.session.traffic;
   return {
@@ -358,10 +361,11 @@ function peerDocument(
     address: peer.session.remote,
     version: peer.agreement.version,
     connected_since: isoTime(peer.connectedMs),
-    last_heard_ms_ago: Math.round(nowMs - peer.session.lastHeardMs),
+    last_heard_ms_ago: Math.round(now.nowMs - peer.session.lastHeardMs),
     clock_skew_ms: Math.round(peer.agreement.skewMs),
     generation: report?.generation ?? null,
-    in_sync: report?.isInSync ?? null,
+    // What was in step with an older generation is behind this one.
+    in_sync: report === undefined ? null : report.isInSync && report.generation === now.generation,
     halted: report?.halted ?? [],
     bytes_received: bytesRead,
     bytes_sent: bytesWritten,

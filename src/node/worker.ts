@@ -167,13 +167,18 @@ export class WorkerNode {
     const { clock } = this.#ports;
     const log = this.#ports.log.child(this.#integrity.title);
     const startedMs = clock.monotonicMs();
-    const result = await this.#integrity.synchronise({
+    const round = this.#integrity.synchronise({
       signal,
       log,
       isDryRun: request.dryRun,
       onProgress,
       onWork: () => log.log('info', 'Starting.'),
     });
+    // As the scheduler does: the log tells how a round has ended, whoever wanted it.
+    round.catch((error: unknown) => {
+      if (!signal.aborted) log.log('error', describeError(error));
+    });
+    const result = await round;
     const durationMs = clock.monotonicMs() - startedMs;
     if (!request.dryRun) {
       const { level, text, facts } = closingLine(reportOf(result), durationMs);
@@ -303,6 +308,7 @@ export class WorkerNode {
       index,
       hooks: this.#hooks(),
       session: () => this.link?.session,
+      lastError: () => this.#dialer.lastError,
     };
     return new Integrity(ports, {
       intervalMs: integrity.intervalMs,

@@ -106,12 +106,12 @@ export class Bench {
     return await this.#cluster.master({ root, config, directory: this.freshPath('master') });
   }
 
-  /** A worker that has joined a running master, with an empty tree; it is not started. */
-  async worker(master: TestNode, settings: Settings = {}, config = oneSet): Promise<TestNode> {
+  /** A worker with an empty tree that has joined a running master; it is not started. */
+  async worker(master: TestNode, settings: Settings = {}): Promise<TestNode> {
     const directory = this.freshPath('worker');
     const root = `${directory}-tree`;
     const name = `worker-${this.#pathsCount}`;
-    return await this.#cluster.worker(master, name, { directory, root, config, settings });
+    return await this.#cluster.worker(master, name, { directory, root, settings });
   }
 
   /** Ends all daemons of nodes, so that the next case has the machine for itself. */

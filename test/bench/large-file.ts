@@ -7,6 +7,9 @@ import { resultsTable, size } from './table.ts';
 
 const mebibyte = 1024 ** 2;
 
+/** The disk has to hold the copies of all rounds until the end. */
+const roundsMax = 3;
+
 export const largeFile: Case = {
   name: 'large-file',
   summary: 'one large file to an empty worker',
@@ -18,14 +21,14 @@ export const largeFile: Case = {
     writeRandomFile(join(tree, 'large.bin'), bytes);
     const master = await bench.master(tree);
     await master.start();
-    // So that the disk holds all copies of many rounds.
     const contestants = firstCopies(bench, tree, master);
-    const results = await alternate(contestants, Math.min(roundsCount, 3));
+    const results = await alternate(contestants, Math.min(roundsCount, roundsMax));
     await bench.stopNodes();
     return {
       title: 'A large file',
       parts: [
-        `One file of ${size(bytes)} that no compression makes smaller, to an empty worker.`,
+        `One file of ${size(bytes)} that no compression makes smaller, to an empty worker, ` +
+        `in at most ${roundsMax} rounds.`,
         resultsTable(results),
       ],
     };

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { binary } from '../e2e/program.ts';
 import type { Section } from './harness.ts';
+import { hasOwnNetwork } from './own-network.ts';
 import { markdown, size, type Table } from './table.ts';
 
 /** What the figures of a page depend on. */
@@ -26,6 +27,7 @@ export function machineFacts(directory: string): [string, string][] {
     ['Memory', size(totalmem())],
     ['System', `${system ?? 'Linux'}, kernel ${release()}`],
     ['File system', fileSystem],
+    ['Network', hasOwnNetwork() ? 'a loopback device of its own' : "the machine's loopback device"],
     ['Load before', loadavg()[0]!.toFixed(2)],
     ['muster', firstLine(binary, ['version'])],
     ['rsync', firstLine('rsync', ['--version'])],
@@ -67,12 +69,12 @@ function methods(roundsCount: number): string {
   return [
     'The compiled binary runs as anybody runs it: whole processes, two nodes on one machine, ' +
     'mutual TLS over the loopback device, all settings as they are by default.',
-    `The contestants take turns, ${roundsCount} rounds unless a table says otherwise, with ` +
-    'everything flushed to the disk before each turn. Every copy goes to a new directory and is ' +
-    'compared with its original afterwards; nothing is deleted before the end.',
+    'The contestants take turns, with everything flushed to the disk before each turn; turns of ' +
+    `each, unless its section says otherwise: ${roundsCount}. Every copy goes to a new directory ` +
+    'and is compared with its original afterwards; nothing is deleted before the end.',
     'A time is the median of the rounds, with the shortest and the longest. "÷ first row" is the ' +
     'time divided by that of the first row in the same round: above 1 is slower than muster. CPU ' +
-    'is the mean, for the process and all it started; Linux counts it in steps of 10 ms. Peak ' +
+    'is the mean, for the process and all it started, counted by Linux in steps of 10 ms. Peak ' +
     'RSS is the largest of any round and process. The server is the running master, or the rsync ' +
     'daemon, which transfers without encryption. "On the wire" is all that the loopback device ' +
     'carried, headers and acknowledgements included.',
@@ -88,7 +90,7 @@ function factsTable(facts: readonly (readonly [string, string])[]): Table {
 function firstLine(program: string, args: readonly string[], index = 0): string {
   try {
     const output = execFileSync(program, args, { encoding: 'utf8' });
-    return output.split('\n')[index]!.trim();
+    return output.split('\n')[index]!.trim().replaceAll(/ +/g, ' ');
   } catch {
     return 'not there';
   }

@@ -46,7 +46,7 @@ export interface DaemonUsage {
 }
 
 /** One unit of CPU time in /proc, ms: USER_HZ is 100 wherever Linux runs. */
-const tickMs = 10;
+export const tickMs = 10;
 
 /** Pause between two looks at the memory, ms: short enough for the last peak, and cheap. */
 const sampleMs = 10;
@@ -59,22 +59,20 @@ export async function flushDisks(): Promise<void> {
 /** Measures a command, which must succeed. The disks are flushed before. */
 export async function measure(command: Command): Promise<Run> {
   await flushDisks();
-  const server = command.server === undefined ? undefined : new DaemonWatch(command.server);
   const memory = new MemoryWatch();
+  const server = command.server === undefined ? undefined : new DaemonWatch(command.server);
   const startCpuMs = cpuTimes('self').children;
   const startBytes = loopbackBytes();
-  const wallMs = await finish(command, (pid) => memory.watch(pid));
-  const cpuMs = cpuTimes('self').children - startCpuMs;
-  const wireBytes = loopbackBytes() - startBytes;
-  const served = await server?.end();
-  return {
-    wallMs,
-    cpuMs,
-    rssBytes: memory.end(),
-    serverCpuMs: served?.cpuMs,
-    serverRssBytes: served?.rssBytes,
-    wireBytes: served === undefined ? undefined : wireBytes,
-  };
+  try {
+    const wallMs = await finish(command, (pid) => memory.watch(pid));
+    const cpuMs = cpuTimes('self').children - startCpuMs;
+    const wireBytes = server === undefined ? undefined : loopbackBytes() - startBytes;
+    const { cpuMs: serverCpuMs, rssBytes: serverRssBytes } = await server?.end() ?? {};
+    return { wallMs, cpuMs, rssBytes: memory.peak(), serverCpuMs, serverRssBytes, wireBytes };
+  } finally {
+    memory.stop();
+    server?.stop();
+  }
 }
 
 /** Watches a running daemon from now on. */
@@ -94,7 +92,13 @@ export class DaemonWatch {
   /** What it took; waits for the children that it has started. */
   async end(): Promise<DaemonUsage> {
     while (childrenOf(this.#pid).length > 0) await sleep(1);
-    return { cpuMs: cpuOf(this.#pid) - this.#startCpuMs, rssBytes: this.#memory.end() };
+    this.stop();
+    return { cpuMs: cpuOf(this.#pid) - this.#startCpuMs, rssBytes: this.#memory.peak() };
+  }
+
+  /** Looks no further. */
+  stop(): void {
+    this.#memory.stop();
   }
 }
 
@@ -154,10 +158,13 @@ class MemoryWatch {
     this.#timer = setInterval(() => this.#look(), sampleMs);
   }
 
-  /** The peak of the largest process, bytes. */
-  end(): number | undefined {
-    this.#look();
+  stop(): void {
     clearInterval(this.#timer);
+  }
+
+  /** The peak of the largest process so far, bytes. */
+  peak(): number | undefined {
+    this.#look();
     return this.#peaks.size === 0 ? undefined : Math.max(...this.#peaks.values());
   }
 

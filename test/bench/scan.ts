@@ -47,7 +47,7 @@ export const scan: Case = {
 /** The same work by the tools that every system has. */
 export function md5sum(tree: string): Contestant {
   const args = ['-c', 'find "$1" -type f -print0 | xargs -0 md5sum', 'sh', tree];
-  return { name: 'find | xargs md5sum', run: () => measure({ program: 'sh', args }) };
+  return { name: 'find, xargs, md5sum', run: () => measure({ program: 'sh', args }) };
 }
 
 // ---

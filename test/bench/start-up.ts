@@ -5,18 +5,20 @@ import { md5sum } from './scan.ts';
 import { measure } from './processes.ts';
 import { resultsTable } from './table.ts';
 
+/** These are short enough for many turns, and vary more than long ones. */
+const turnsFactor = 4;
+
 export const startUp: Case = {
   name: 'start-up',
   summary: 'the shortest commands',
   run: async (bench) => {
-    // They are short enough for many, and vary more than long ones.
-    const roundsCount = bench.options.roundsCount * 5;
+    const roundsCount = bench.options.roundsCount * turnsFactor;
     const tree = bench.freshPath('tree');
     const filesCount = await writeSampleTree(tree);
     // The default sets are those that the sample is made for.
     const master = await bench.master(tree, '');
     await master.start();
-    const worker = await bench.worker(master, {}, '');
+    const worker = await bench.worker(master);
     await worker.expect(0, 'sync', '--once');
     await bench.stopNodes();
     const nothing = { name: 'true', run: () => measure({ program: 'true', args: [] }) };
@@ -32,7 +34,8 @@ export const startUp: Case = {
     return {
       title: 'Start',
       parts: [
-        'The time of a process that does nothing, `true`, is what the measurement itself takes.',
+        `${roundsCount} turns of each. The time of a process that does nothing, \`true\`, is what ` +
+        'the measurement itself takes.',
         resultsTable(started),
         `A worker's tree of ${filesCount} rules, decoders, lists and group files, compared byte ` +
         'by byte with the last applied generation:',

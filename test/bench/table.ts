@@ -2,7 +2,7 @@
  * Turns measured runs into tables: median, range, ratio to the first contestant, in units that
  * people read. Pure.
  */
-import type { Run } from './processes.ts';
+import { type Run, tickMs } from './processes.ts';
 
 /** Runs of one contestant, in the order of the rounds; none where it could not take part. */
 export interface Result {
@@ -138,7 +138,8 @@ function ratioCell({ runs }: Result, [first]: readonly Result[]): string {
 function meanDuration(values: readonly (number | undefined)[]): string {
   const numbers = known(values);
   if (numbers.length === 0) return '';
-  return duration(numbers.reduce((sum, value) => sum + value, 0) / numbers.length);
+  const total = numbers.reduce((sum, value) => sum + value, 0);
+  return total === 0 ? `< ${duration(tickMs / numbers.length)}` : duration(total / numbers.length);
 }
 
 function largest(values: readonly (number | undefined)[]): string {

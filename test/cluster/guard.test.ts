@@ -95,3 +95,22 @@ test('a rollback holds its set at the older state until something newer comes', 
 function text(bytes: Uint8Array | undefined): string {
   return new TextDecoder().decode(bytes);
 }
+
+test('a set that vanishes file by file is stopped like one that vanishes at once', async () => {
+  const cluster = await startedCluster(15);
+  const { world, master, workers } = cluster;
+  for (let i = 0; i < 40; i++) {
+    master.operator.remove(`etc/rules/${i}.xml`);
+    await world.run({ forMs: 2_500 }); // each one alone is noticed and published
+  }
+  await world.run({ forMs: 10_000 });
+  const [halt] = cluster.masterNode.status().halted;
+  assert.match(halt?.reason ?? '', /40 files .*would be deleted within some minutes/);
+  for (const worker of workers) {
+    const rules = [...worker.operator.snapshot().keys()].filter((path) => /rules/.test(path));
+    assert.equal(rules.length, 20);
+  }
+  cluster.masterNode.approve('rules');
+  await cluster.converge();
+  await world.stop();
+});

@@ -1,6 +1,6 @@
 /** What only root may do: file systems of a chosen size, networks that can be cut. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
@@ -24,72 +24,75 @@ export const cannotNetwork: string | false = (() => {
   return isMade ? false : 'this machine does not let tests make network namespaces';
 })();
 
-/** Lets `work` use a small file system in memory at a directory. */
+/** A small file system in memory. */
+export interface SmallDisk {
+  readonly path: string;
+  /** Mounts it anew, e.g. with `size=200m`; what is on it stays. */
+  resize(options: string): void;
+}
+
+/** Lets `work` use a small file system. */
 export async function withSmallDisk(
-  directory: string,
   options: string,
-  work: (disk: { resize(options: string): void }) => Promise<void>,
+  work: (disk: SmallDisk) => Promise<void>,
 ): Promise<void> {
-  mkdirSync(directory, { recursive: true });
-  run('mount', '-t', 'tmpfs', '-o', options, 'none', directory);
+  const path = mkdtempSync(join(tmpdir(), 'muster-e2e-'));
+  run('mount', '-t', 'tmpfs', '-o', options, 'none', path);
   try {
-    await work({ resize: (more) => run('mount', '-o', `remount,${more}`, directory) });
+    await work({ path, resize: (more) => run('mount', '-o', `remount,${more}`, path) });
   } finally {
-    // What still uses it keeps it until it is done with it.
-    run('umount', '-l', directory);
+    // Whatever still uses it keeps it until it is done with it.
+    run('umount', '-l', path);
+    rmSync(path, { recursive: true });
   }
 }
 
-/** Two networks, each with one machine, and a cable between them. */
-export interface Cable {
+/** Two machines of their own, as far as the network is concerned, and a switch between them. */
+export interface TwoMachines {
   readonly left: NetworkEnd;
   readonly right: NetworkEnd;
-  /** Pulls the cable out or puts it in; neither end is told anything. */
+  /** Pulls the cables out of the switch, or puts them back in; the machines do not notice. */
   plug(isIn: boolean): void;
 }
 
-/** A machine of its own as far as the network is concerned. */
+/** One of the machines. */
 export interface NetworkEnd {
   readonly address: string;
   /** What a command has to begin with in order to run there. */
   readonly prefix: readonly string[];
 }
 
-/** Lets `work` use two networks with a cable between them. */
-export async function withCable(work: (cable: Cable) => Promise<void>): Promise<void> {
-  const [left, right] = ['l', 'r'].map((side) => `muster-${side}-${process.pid}`);
-  const [leftPort, rightPort] = ['l', 'r'].map((side) => `mus${side}${process.pid % 100_000}`);
-  const end = (name: string, address: string): NetworkEnd => ({
-    address,
-    prefix: ['ip', 'netns', 'exec', name],
-  });
-  const cable = { left: end(left!, '10.199.0.1'), right: end(right!, '10.199.0.2') };
+/** Lets `work` use two machines. */
+export async function withTwoMachines(
+  work: (machines: TwoMachines) => Promise<void>,
+): Promise<void> {
+  const space = (what: string) => `muster-${what}-${process.pid}`;
+  const hub = space('switch');
+  const left = { address: '10.199.0.1', prefix: ['ip', 'netns', 'exec', space('left')] };
+  const right = { address: '10.199.0.2', prefix: ['ip', 'netns', 'exec', space('right')] };
+  const machines = [[space('left'), 'left', left], [space('right'), 'right', right]] as const;
+  const plug = (isIn: boolean): void => {
+    for (const [, port] of machines) {
+      run('ip', '-n', hub, 'link', 'set', port, ...(isIn ? ['master', 'switch'] : ['nomaster']));
+    }
+  };
   try {
-    for (const name of [left!, right!]) run('ip', 'netns', 'add', name);
-    run('ip', 'link', 'add', leftPort!, 'type', 'veth', 'peer', 'name', rightPort!);
-    for (
-      const [name, port, { address }] of [
-        [left!, leftPort!, cable.left],
-        [right!, rightPort!, cable.right],
-      ] as const
-    ) {
-      run('ip', 'link', 'set', port, 'netns', name);
-      run('ip', '-n', name, 'address', 'add', `${address}/24`, 'dev', port);
-      run('ip', '-n', name, 'link', 'set', port, 'up');
+    run('ip', 'netns', 'add', hub);
+    run('ip', '-n', hub, 'link', 'add', 'switch', 'type', 'bridge');
+    run('ip', '-n', hub, 'link', 'set', 'switch', 'up');
+    for (const [name, port, { address }] of machines) {
+      run('ip', 'netns', 'add', name);
+      const peer = ['peer', 'name', 'cable', 'netns', name];
+      run('ip', '-n', hub, 'link', 'add', port, 'type', 'veth', ...peer);
+      run('ip', '-n', hub, 'link', 'set', port, 'up');
+      run('ip', '-n', name, 'address', 'add', `${address}/24`, 'dev', 'cable');
+      run('ip', '-n', name, 'link', 'set', 'cable', 'up');
       run('ip', '-n', name, 'link', 'set', 'lo', 'up');
     }
-    await work({
-      ...cable,
-      // Packets vanish in both directions, as behind a switch that has lost its power.
-      plug: (isIn) => {
-        const words = isIn ? ['del', 'dev', leftPort!, 'root'] : [
-          ...['replace', 'dev', leftPort!, 'root', 'netem', 'loss', '100%'],
-        ];
-        run(...cable.left.prefix, 'tc', 'qdisc', ...words);
-      },
-    });
+    plug(true);
+    await work({ left, right, plug });
   } finally {
-    for (const name of [left!, right!]) succeeds('ip', 'netns', 'del', name);
+    for (const name of [space('left'), space('right'), hub]) succeeds('ip', 'netns', 'del', name);
   }
 }
 

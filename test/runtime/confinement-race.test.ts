@@ -1,6 +1,7 @@
 /**
  * That no verb of the port `Files` leaves the root while somebody swaps what is on the way for a
- * link that leads outside. Not a proof: each test makes many attempts in the middle of many swaps, which an implementation that looks first and acts then does not survive.
+ * link that leads outside. Not a proof: each test makes many attempts in the middle of many swaps,
+ * which an implementation that looks first and acts then hardly survives.
  */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
@@ -98,9 +99,8 @@ test('TreeWriter.place() puts nothing outside during swaps', async () => {
   assert.ok(namesBelow(world.root).length > 3, 'placed some');
 });
 
-test('TreeWriter.place() from another volume puts nothing outside during swaps', {
-  skip: fs.existsSync('/dev/shm') ? false : 'there is no second file system to write to',
-}, async () => {
+test('TreeWriter.place() from another volume puts nothing outside during swaps', async (t) => {
+  if (!fs.existsSync('/dev/shm')) return t.skip('there is no second file system to write to');
   const stateParent = fs.mkdtempSync('/dev/shm/muster-test-');
   try {
     const { outcomes } = await raceIn(async ({ files }, index) => {

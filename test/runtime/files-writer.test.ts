@@ -253,26 +253,23 @@ test('temporaryPrefix is the one that scans leave out', () => {
   assert.equal(temporaryPrefix, paths.temporaryPrefix);
 });
 
-test(
-  'TreeWriter gives files to the configured owner',
-  { skip: isRoot ? false : 'only root may give files away' },
-  async () => {
-    const { files, root } = await makeFilesWorld();
-    const attributes = { ...plain, mode: 0o4750, owner: '12345', group: 'daemon' };
-    await files.stageAll([{ name: 'a', bytes: bytes('x'), attributes }]);
-    facts((await files.place([{ name: 'a', path: 'a', directoryMode: 0o700 }]))[0]);
-    const { uid, gid, mode } = fs.statSync(join(root, 'a'));
-    assert.deepEqual([uid, gid, mode & 0o7777], [
-      12345,
-      resolveOwner(undefined, 'daemon').gid,
-      0o4750,
-    ]);
-    const file = await files.stage('b', 0);
-    await assert.rejects(file.finish({ ...attributes, owner: 'nobody of that name' }), {
-      code: 'configuration',
-    });
-  },
-);
+test('TreeWriter gives files to the configured owner', async (t) => {
+  if (!isRoot) return t.skip('only root may give files away');
+  const { files, root } = await makeFilesWorld();
+  const attributes = { ...plain, mode: 0o4750, owner: '12345', group: 'daemon' };
+  await files.stageAll([{ name: 'a', bytes: bytes('x'), attributes }]);
+  facts((await files.place([{ name: 'a', path: 'a', directoryMode: 0o700 }]))[0]);
+  const { uid, gid, mode } = fs.statSync(join(root, 'a'));
+  assert.deepEqual([uid, gid, mode & 0o7777], [
+    12345,
+    resolveOwner(undefined, 'daemon').gid,
+    0o4750,
+  ]);
+  const file = await files.stage('b', 0);
+  await assert.rejects(file.finish({ ...attributes, owner: 'nobody of that name' }), {
+    code: 'configuration',
+  });
+});
 
 test('resolveOwner() knows names and numbers, and tells which name is unknown', () => {
   const directory = temporaryDirectory();

@@ -111,7 +111,8 @@ test('Watcher finds a directory that appears, vanishes and is replaced', async (
   assert.equal(hints.includes('a/b/c/z'), false, 'what was moved away is watched no more');
 });
 
-test('Watcher finds a directory that is removed and made again at once', async () => {
+test('Watcher finds a directory that is removed and made again at once', async (t) => {
+  if ('Deno' in globalThis) return t.skip('deno does not watch a path again once it was removed');
   const { provoke, path, hints } = watchTree(['a/b'], (root) => {
     fs.mkdirSync(join(root, 'a/b'), { recursive: true });
   });

@@ -21,7 +21,9 @@ export const init: Handler = async (context) => {
   const directory = pathOption(context, 'dir', '.');
   const listen = listenAddress(invocation.value('listen'));
   const root = pathOption(context, 'root', defaultRoot);
-  const made = await host.initMaster({ directory, node, cluster, listen, root, signal });
+  const isWholeTree = invocation.has('whole-tree');
+  const request = { directory, node, cluster, listen, root, isWholeTree, signal };
+  const made = await host.initMaster(request);
   const document: InitDocument = versioned({
     node,
     cluster,

@@ -11,6 +11,7 @@
 import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Applier } from '../../files/apply.ts';
+import { DeletionWindow } from '../../files/deletion-window.ts';
 import { type GuardConfig, judge } from '../../files/guard.ts';
 import type { Halts } from '../../files/halts.ts';
 import type { IndexStore } from '../../files/index-store.ts';
@@ -53,6 +54,8 @@ export interface IntegrityPorts {
   readonly hooks: RoundHooks;
   /** The session with the master, undefined while there is none. */
   readonly session: () => Session | undefined;
+  /** Why there is none. */
+  readonly lastError: () => Error | undefined;
 }
 
 /** What a round is asked to do. */
@@ -75,12 +78,14 @@ export class Integrity implements Task {
   readonly #options: IntegrityOptions;
   readonly #problems = new ProblemLog();
   readonly #rounds = new Mutex();
+  readonly #window: DeletionWindow;
   #lastResult: RoundResult | undefined;
 
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
     this.#ports = ports;
     this.#options = options;
     this.applied = new AppliedState(ports);
+    this.#window = new DeletionWindow(ports.clock);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
   }
@@ -110,7 +115,8 @@ export class Integrity implements Task {
     const { tree, sets } = this.#ports;
     const session = this.#ports.session();
     if (session === undefined) {
-      throw new ClusterError('unreachable', 'Cannot synchronise: no master is connected');
+      throw this.#ports.lastError() ??
+        new ClusterError('unreachable', 'Cannot synchronise: no master is connected');
     }
     const nothingYet = { filesDone: 0, filesTotal: 0, bytesDone: 0, bytesTotal: 0 };
     onProgress?.({ phase: 'scanning', ...nothingYet });
@@ -152,7 +158,8 @@ export class Integrity implements Task {
       const actual = tree.scanner.manifest(set.name);
       const plan = await makePlan(this.#ports.clock, set, actual, difference.changes);
       if (isEmptyPlan(plan)) continue;
-      const verdict = judge(set, plan, actual, difference.wantedCount, this.#options.guard);
+      const counts = { count: actual.count, lostCount: this.#window.lost(set.name) };
+      const verdict = judge(set, plan, counts, difference.wantedCount, this.#options.guard);
       const held = this.applied.heldReason(set.name, difference.digest);
       // What was rolled back here is for this node alone to approve.
       const isApproved = halts.isApproved(set.name, difference.digest) ||
@@ -160,7 +167,7 @@ export class Integrity implements Task {
       const reason = held ?? (verdict.kind === 'halt' ? verdict.reason : undefined);
       if (reason === undefined || isApproved) {
         plans.push(plan);
-        if (!isDryRun) halts.release(set.name);
+        if (!isDryRun) this.#letThrough(plan, actual.count, isApproved);
         continue;
       }
       haltedPlans.push(plan);
@@ -170,6 +177,13 @@ export class Integrity implements Task {
       log.log('error', `Set "${set.name}" is halted: ${reason}. ${remedy}`);
     }
     return { plans, haltedPlans, halted };
+  }
+
+  #letThrough(plan: Plan, count: number, isApproved: boolean): void {
+    const { name } = plan.set;
+    this.#ports.halts.release(name);
+    if (isApproved) this.#window.forget(name);
+    else if (count > 0) this.#window.note(plan);
   }
 
   async #carryOut(
