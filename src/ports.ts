@@ -361,6 +361,8 @@ export interface Processes {
     command: readonly string[],
     options: {
       readonly environment: Readonly<Record<string, string>>;
+      /** What the command reads on standard input. @default nothing */
+      readonly input?: string;
       readonly timeoutMs: number;
       readonly signal: AbortSignal;
     },

@@ -54,7 +54,7 @@ async function serve(config: Config, operations: Operations, log: Log): Promise<
       log: logger,
     }),
   ];
-  const { admin } = config.master;
+  const { admin } = config.node;
   if (admin !== undefined) {
     const listener = await serveAdmin({
       address: admin,

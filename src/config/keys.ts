@@ -73,6 +73,11 @@ export const tables = {
         doc: 'Unix socket by which commands reach the daemon; at most 107 bytes long',
         derived: '`STATE/control.sock`',
       }),
+      admin: optionalAddress({
+        doc: 'Address for metrics and health over HTTP, read only and without authentication; ' +
+          '"" is none',
+        default: '',
+      }),
     },
   },
   master: {
@@ -105,11 +110,6 @@ export const tables = {
         default: '10s',
         minimum: '100ms',
         maximum: '10m',
-      }),
-      admin: optionalAddress({
-        doc: 'Address for metrics and health over HTTP, read only and without authentication; ' +
-          '"" is none',
-        default: '',
       }),
     },
   },
@@ -213,12 +213,6 @@ export const tables = {
         default: '8MiB',
         minimum: '64KiB',
         maximum: '1GiB',
-      }),
-      window: size({
-        doc: 'Bytes under way that the receiver has not yet taken; bounds its memory',
-        default: '1MiB',
-        minimum: '64KiB',
-        maximum: '256MiB',
       }),
     },
   },

@@ -49,7 +49,7 @@ export interface WorkerFacts {
 export function masterTemplate(facts: MasterFacts): string {
   return compose('master', 'init', [
     nodeSection(facts, 'master'),
-    section('master', { listen: facts.listen }, { admin: '127.0.0.1:9517' }),
+    section('master', { listen: facts.listen }, {}),
     section('log', {}, { level: 'info' }),
     facts.isWholeTree === true ? wholeTreeSet() : defaultSetsNote(),
   ]);
@@ -91,7 +91,7 @@ function compose(role: string, command: string, sections: readonly string[]): st
 
 function nodeSection(facts: MasterFacts | WorkerFacts, role: 'master' | 'worker'): string {
   const { name, cluster, root } = facts;
-  return section('node', { name, role, cluster, root }, {});
+  return section('node', { name, role, cluster, root }, { admin: '127.0.0.1:9517' });
 }
 
 /** A table: keys that are set, and keys that are offered in comments. */

@@ -145,6 +145,11 @@ export class Applier {
     return this.#intake.addVersions(versions);
   }
 
+  /** The paths that are in the batch, each with the name of its new content in staging. */
+  staged(): { readonly path: BytePath; readonly stagedName: string }[] {
+    return this.#staging.batch().map(({ entry, stagedName }) => ({ path: entry.path, stagedName }));
+  }
+
   /** Moves what is in the batch to its paths. The batch is empty afterwards, whatever happens. */
   commitBatch(generation: number): Promise<CommitReport> {
     return this.#tearing(() => this.#changes.place(this.#staging.takeBatch(), generation));

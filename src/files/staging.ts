@@ -142,6 +142,11 @@ export class Staging {
     this.#batch.set(staged.entry.path, staged);
   }
 
+  /** What is in the batch now. */
+  batch(): readonly Staged[] {
+    return [...this.#batch.values()];
+  }
+
   /** Takes the batch: what was put there since the last time. */
   takeBatch(): Staged[] {
     const batch = [...this.#batch.values()];

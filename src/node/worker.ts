@@ -320,22 +320,10 @@ export class WorkerNode {
     });
   }
 
-  #hooks() {
-    const { hooks, node } = this.#config;
-    const runner = new Hooks(this.#ports.processes, hooks);
-    const facts = (generation: number, sets: readonly string[]) => ({
-      node: this.facts.identity.node,
-      generation,
-      sets,
-      root: node.root,
-    });
-    return {
-      hasValidation: hooks.validate.length > 0,
-      validate: (generation: number, sets: readonly string[], signal: AbortSignal) =>
-        runner.validate(facts(generation, sets), signal),
-      reload: (generation: number, sets: readonly string[], signal: AbortSignal) =>
-        runner.reload(facts(generation, sets), signal, this.#ports.log),
-    };
+  #hooks(): Hooks {
+    const { hooks, node, paths } = this.#config;
+    const place = { node: this.facts.identity.node, root: node.root, staging: paths.staging };
+    return new Hooks(this.#ports, hooks, place);
   }
 
   #rollbackParts(): RollbackParts {

@@ -32,18 +32,21 @@ const INHERITED = /^(PATH|HOME|USER|LOGNAME|SHELL|LANG|LANGUAGE|LC_.*|TZ|TMPDIR|
 /** Makes the port. */
 export function createProcesses(clock: Pick<Clock, 'sleep'>): Processes {
   return {
-    run: async (command, { environment, timeoutMs, signal }) => {
+    run: async (command, { environment, input, timeoutMs, signal }) => {
       throwIfAborted(signal);
       const [program, ...args] = command;
       invariant(program !== undefined, 'a command has a program');
       const child = spawn(program, args, {
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
         detached: true,
         env: { ...inherited(), ...environment },
       });
       const output = new Captured();
-      output.take(child.stdout);
-      output.take(child.stderr);
+      output.take(child.stdout!);
+      output.take(child.stderr!);
+      // A command need not read what it is given.
+      child.stdin?.on('error', () => {});
+      child.stdin?.end(input);
       const guard = watchOver(child, program, clock, timeoutMs, signal);
       try {
         const exitCode = await exitOf(child, program, clock);

@@ -27,7 +27,7 @@ export interface SimClusterOptions {
 }
 
 /** Configuration of all simulated nodes: short intervals, so that little virtual time passes. */
-const baseConfig = `
+export const baseConfig = `
 [keep_alive]
 interval = "5s"
 silence_max = "12s"

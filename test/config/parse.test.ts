@@ -17,11 +17,12 @@ test('parseConfig() completes a small file with defaults', () => {
     state: '/srv/muster',
     tls: '/srv/muster/tls',
     controlSocket: '/srv/muster/control.sock',
+    admin: undefined,
   });
   assert.deepEqual(config.keepAlive, { intervalMs: 60_000, missesMax: 2, silenceMaxMs: 120_000 });
   assert.equal(config.log.file, '/srv/muster/logs/cluster.log');
   assert.equal(config.paths.database, '/srv/muster/muster.db');
-  assert.equal(config.master.admin, undefined);
+  assert.equal(config.node.admin, undefined);
   assert.equal(config.file, fileName);
 });
 
@@ -57,9 +58,9 @@ test('parseConfig() needs no file text when the environment says it all', () => 
       MUSTER_WORKER__MASTER: 'a:1, b , [::1]:2',
       MUSTER_LOCAL_INTEGRITY__WATCH: 'false',
       MUSTER_GUARD__DELETIONS_SHARE_MAX: '0.25',
-      MUSTER_INTEGRITY__WINDOW: '65536',
+      MUSTER_INTEGRITY__BATCH: '65536',
       MUSTER_HOOKS__RELOAD: '["/bin/sh","-c","a, b"]',
-      MUSTER_MASTER__ADMIN: '',
+      MUSTER_NODE__ADMIN: '',
     },
     hostname: 'host-7',
     workingDirectory: '/work dir',
@@ -69,7 +70,7 @@ test('parseConfig() needs no file text when the environment says it all', () => 
   assert.deepEqual(config.worker.master, ['a:1', 'b:1517', '[::1]:2']);
   assert.equal(config.localIntegrity.watch, false);
   assert.equal(config.guard.deletionsShareMax, 0.25);
-  assert.equal(config.integrity.windowBytes, 65_536);
+  assert.equal(config.integrity.batchBytes, 65_536);
   assert.deepEqual(config.hooks.reload, ['/bin/sh', '-c', 'a, b']);
 });
 
@@ -78,8 +79,8 @@ test('parseConfig() wants a port to connect to, and lets the system choose one t
     messagesOf(workerText.replace(':1517', ':0'))[0]!,
     /"worker\.master" must be an address/,
   );
-  const listening = configOf(`${masterText}[master]\nlisten = "[::]:0"\nadmin = "localhost:0"\n`);
-  assert.deepEqual([listening.master.listen, listening.master.admin], ['[::]:0', 'localhost:0']);
+  const listening = configOf(`${masterText}admin = "localhost:0"\n[master]\nlisten = "[::]:0"\n`);
+  assert.deepEqual([listening.master.listen, listening.node.admin], ['[::]:0', 'localhost:0']);
 });
 
 test('parseConfig() resolves relative paths of the file against its directory', () => {
@@ -116,7 +117,7 @@ silence_max = "1x"
 [integrity]
 intervall = "3s"
 rehash_every = "1h"
-window = "1KiB"
+batch = "1KiB"
 [master]
 listen = "::1:1517"
 [[sets]]
@@ -151,7 +152,7 @@ mode = 416
     `${fileName}:14: key "master.listen" must be an address such as "10.0.0.1:1517", "[`,
     `${fileName}:7: key "keep_alive.interval" must be a duration such as "500ms", "8s"`,
     `${fileName}:8: key "keep_alive.silence_max" must be a duration such as "500ms", "`,
-    `${fileName}:12: key "integrity.window" must be from "64KiB" to "256MiB", not "1KiB`,
+    `${fileName}:12: key "integrity.batch" must be from "64KiB" to "1GiB", not "1KiB"`,
     'MUSTER_LOG__LEVEL: variable "MUSTER_LOG__LEVEL" must be "debug", "info", "warning" or',
     `${fileName}:16: key "name" of sets.A must be 1 to 64 lower-case letters, digits or`,
     `${fileName}:15: key "path" of sets.A is required: Directory of the set relative to`,

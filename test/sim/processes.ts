@@ -23,6 +23,7 @@ export interface CommandCall {
   readonly atMs: number;
   readonly command: readonly string[];
   readonly environment: Readonly<Record<string, string>>;
+  readonly input: string | undefined;
 }
 
 /** The commands of a machine: what they do, and which were run. */
@@ -37,8 +38,8 @@ export function scriptedProcesses(life: Life, script: CommandScript): Processes 
   return {
     run: async (command, options) => {
       life.mustBeAlive();
-      const { environment, timeoutMs } = options;
-      script.calls.push({ atMs: life.world.nowMs, command, environment });
+      const { environment, input, timeoutMs } = options;
+      script.calls.push({ atMs: life.world.nowMs, command, environment, input });
       const { exitCode = 0, output = '', durationMs = 10 } = script.answer(command);
       const what = `runs ${command.join(' ')}`;
       const running = life.operation(what, Math.min(durationMs, timeoutMs), () => {

@@ -5,6 +5,7 @@
  * put in place too: nothing is fetched twice. Where the operator has a validation command, nothing
  * is put in place before all of it is there and the command has let it pass.
  */
+import type { BytePath } from '../../base/bytes.ts';
 import type { Applier, ApplyFailure } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
@@ -13,12 +14,22 @@ import type { Session } from '../../session/session.ts';
 import { failureText, Intake, type WantedFile } from './intake.ts';
 import { batchesOf, fetchContents, smallFileBytesMax } from './transfer.ts';
 
+/** A change, as hooks are told of it. */
+export interface HookedChange {
+  readonly generation: number;
+  /** Names of the sets that change. */
+  readonly sets: readonly string[];
+  /** New contents with the paths they are for; only at validation. */
+  readonly staged: readonly { readonly path: BytePath; readonly stagedName: string }[];
+  readonly removed: readonly BytePath[];
+}
+
 /** The operator's commands around a change. */
 export interface RoundHooks {
   readonly hasValidation: boolean;
   /** @throws ClusterError('hook') where the change must not be made */
-  validate(generation: number, sets: readonly string[], signal: AbortSignal): Promise<void>;
-  reload(generation: number, sets: readonly string[], signal: AbortSignal): Promise<void>;
+  validate(change: HookedChange, signal: AbortSignal): Promise<void>;
+  reload(change: HookedChange, signal: AbortSignal): Promise<void>;
 }
 
 /** How far a round has come. */
@@ -82,12 +93,17 @@ export class PlanExecution {
   async run(session: Session): Promise<void> {
     const { applier, hooks, log } = this.#ports;
     const { plans, generation, signal } = this.#options;
-    const names = plans.map((plan) => plan.set.name);
+    const change: HookedChange = {
+      generation,
+      sets: plans.map((plan) => plan.set.name),
+      staged: [],
+      removed: plans.flatMap((plan) => plan.remove.map((entry) => entry.path)),
+    };
     try {
       await applier.requireSpace(this.#wanted.map((item) => item.entry));
       await this.#fetch(session);
       if (hooks.hasValidation) {
-        await hooks.validate(generation, names, signal);
+        await hooks.validate({ ...change, staged: applier.staged() }, signal);
         await this.#commit();
       }
     } catch (error) {
@@ -98,7 +114,7 @@ export class PlanExecution {
     await applier.finish();
     logFailures(log, this.failures);
     const changedCount = this.createdCount + this.replacedCount + this.removedCount;
-    if (changedCount > 0) await hooks.reload(generation, names, signal);
+    if (changedCount > 0) await hooks.reload(change, signal);
   }
 
   /** Fetches batch by batch; while one comes in, the one before it is put into staging. */
