@@ -18,7 +18,7 @@ import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Case, Section } from '../test/bench/harness.ts';
 import { runInOwnNetwork } from '../test/bench/own-network.ts';
-import { packExecutable } from './build.ts';
+import { packExecutable, writeChecksums } from './build.ts';
 import { dist, root } from './tools.ts';
 
 /** Rounds and files where nothing else is asked for, in full and with --quick. */
@@ -34,10 +34,16 @@ interface Request extends BenchOptions {
 async function main(): Promise<void> {
   if (process.platform !== 'linux') throw new Error('Cannot measure here: there is no /proc');
   const request = readRequest();
-  const binary = process.env['MUSTER_BINARY'] ?? await packExecutable();
+  const binary = process.env['MUSTER_BINARY'] ?? await pack();
   const code = await runInOwnNetwork({ MUSTER_BINARY: binary });
   if (code === undefined) await measureCases(request);
   else process.exitCode = code;
+}
+
+async function pack(): Promise<string> {
+  const path = await packExecutable();
+  await writeChecksums();
+  return path;
 }
 
 async function measureCases(request: Request): Promise<void> {

@@ -1,6 +1,6 @@
 /** What both daemons take while nothing happens. */
 import { pause } from '../e2e/program.ts';
-import { bytesExchanged, type Case } from './harness.ts';
+import { bytesExchanged, type Case, startInStep } from './harness.ts';
 import { DaemonWatch, residentBytes } from './processes.ts';
 import { count, duration, size } from './table.ts';
 
@@ -13,11 +13,9 @@ export const atRest: Case = {
   run: async (bench) => {
     const { filesCount, isQuick } = bench.options;
     const seconds = isQuick ? 10 : 60;
-    const master = await bench.master(bench.tree());
-    await master.start();
+    const master = await bench.runningMaster(bench.tree());
     const worker = await bench.worker(master);
-    await worker.start();
-    await worker.inSync((await master.status()).generation!);
+    await startInStep(worker, master);
     await pause(isQuick ? 1_000 : settleMs);
     const nodes = [master, worker];
     const startBytes = await bytesExchanged(master);

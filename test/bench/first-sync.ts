@@ -34,8 +34,7 @@ export const firstSync: Case = {
 
 async function firstCopiesOf(bench: Bench, filesCount: number): Promise<Result[]> {
   const tree = bench.tree(filesCount);
-  const master = await bench.master(tree);
-  await master.start();
+  const master = await bench.runningMaster(tree);
   const contestants = firstCopies(bench, tree, master);
   const results = await alternate(contestants, bench.options.roundsCount);
   await bench.stopNodes();

@@ -61,6 +61,9 @@ export interface Contestant {
   readonly run: () => Promise<Run>;
 }
 
+/** A daemon that needs longer for a tree never gets through with it, ms. */
+const startLimitMs = 300_000;
+
 /** Beyond the time for which a file system remembers what was deleted, ms. */
 const deletionRestMs = 10_000;
 
@@ -104,6 +107,14 @@ export class Bench {
   /** A master of a tree; it is not started. */
   async master(root: string, config = oneSet): Promise<TestNode> {
     return await this.#cluster.master({ root, config, directory: this.freshPath('master') });
+  }
+
+  /** A running master of a tree that has published what is in it. */
+  async runningMaster(root: string, config = oneSet): Promise<TestNode> {
+    const master = await this.master(root, config);
+    master.launch();
+    await master.status(({ generation }) => generation !== null, startLimitMs);
+    return master;
   }
 
   /** A worker with an empty tree that has joined a running master; it is not started. */
@@ -175,6 +186,12 @@ export function missingProgram(name: string): string | undefined {
     statSync(join(place, name), { throwIfNoEntry: false })?.isFile() === true
   );
   return isThere ? undefined : `${name} is not installed`;
+}
+
+/** Starts the daemon of a worker and waits until it is in step with its running master. */
+export async function startInStep(worker: TestNode, master: TestNode): Promise<void> {
+  await worker.start();
+  await worker.inSync((await master.status()).generation!, startLimitMs);
 }
 
 /** All that a master and its one worker have told each other since they connected, bytes. */

@@ -19,8 +19,7 @@ export const largeFile: Case = {
     const tree = bench.freshPath('tree');
     mkdirSync(tree);
     writeRandomFile(join(tree, 'large.bin'), bytes);
-    const master = await bench.master(tree);
-    await master.start();
+    const master = await bench.runningMaster(tree);
     const contestants = firstCopies(bench, tree, master);
     const results = await alternate(contestants, Math.min(roundsCount, roundsMax));
     await bench.stopNodes();

@@ -3,7 +3,7 @@ import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import type { TestNode } from '../e2e/cluster.ts';
 import { pause } from '../e2e/program.ts';
 import { repeatedCopies } from './contestants.ts';
-import { alternate, type Bench, bytesExchanged, type Case } from './harness.ts';
+import { alternate, type Bench, bytesExchanged, type Case, startInStep } from './harness.ts';
 import { DaemonWatch } from './processes.ts';
 import { count, duration, median, percentile, resultsTable, size, type Table } from './table.ts';
 import { treePath, treeText, wordsFrom, writeTree } from './tree.ts';
@@ -24,15 +24,13 @@ export const oneChange: Case = {
     // Its own: this case changes it.
     const tree = bench.freshPath('tree');
     writeTree(tree, filesCount);
-    const master = await bench.master(tree);
-    await master.start();
+    const master = await bench.runningMaster(tree);
     const worker = await bench.worker(master);
     let passesCount = 0;
     const change = () => void changeFile(bench, tree, passesCount++);
     const contestants = await repeatedCopies(bench, { master, worker }, change);
     const passes = resultsTable(await alternate(contestants, bench.options.roundsCount));
-    await worker.start();
-    await worker.inSync((await master.status()).generation!);
+    await startInStep(worker, master);
     const pushed = await pushedChanges(bench, master, worker);
     await bench.stopNodes();
     return {

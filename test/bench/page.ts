@@ -68,18 +68,22 @@ function sectionParts({ title, parts, picture }: Section): string[] {
 function methods(roundsCount: number): string {
   return [
     'The compiled binary runs as anybody runs it: whole processes, two nodes on one machine, ' +
-    'mutual TLS over the loopback device, all settings as they are by default.',
+    'mutual TLS over the loopback device, all settings as they are by default unless a section ' +
+    'says otherwise.',
+    'Its peer is rsync with a daemon, over the same device. That neither encrypts nor ' +
+    'authenticates, and it writes nothing through to the disk. Both its ends have TCP_NODELAY, ' +
+    'without which the loopback device delays each run by some 0.1 s.',
     'The contestants take turns, with everything flushed to the disk before each turn; turns of ' +
     `each, unless its section says otherwise: ${roundsCount}. Every copy goes to a new directory ` +
     'and is compared with its original afterwards; nothing is deleted before the end.',
-    'A time is the median of the rounds, with the shortest and the longest. "÷ first row" is the ' +
+    'A time is the median of the turns, with the shortest and the longest. "÷ first row" is the ' +
     'time divided by that of the first row in the same round: above 1 is slower than muster. CPU ' +
     'is the mean, for the process and all it started, counted by Linux in steps of 10 ms. Peak ' +
-    'RSS is the largest of any round and process. The server is the running master, or the rsync ' +
-    'daemon, which transfers without encryption. "On the wire" is all that the loopback device ' +
-    'carried, headers and acknowledgements included.',
-    'With both nodes on one machine, their CPU times compete: on two machines, what both do at ' +
-    'the same time takes less.',
+    'RSS is the largest of any turn and process. The server is the running master or the rsync ' +
+    'daemon. "On the wire" is all that the loopback device carried, headers and acknowledgements ' +
+    'included.',
+    'With both nodes on one machine, they share its processors and its disk: what both do at ' +
+    'the same time takes less on two machines.',
   ].join('\n\n');
 }
 

@@ -19,8 +19,7 @@ export const scan: Case = {
   run: async (bench) => {
     const tree = bench.tree();
     const { roundsCount, filesCount } = bench.options;
-    const master = await bench.master(tree);
-    await master.start();
+    const master = await bench.runningMaster(tree);
     await master.stop();
     const hashed = await alternate([
       { name: 'muster check', run: () => measureMuster(master, ['check']) },

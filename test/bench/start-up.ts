@@ -16,8 +16,7 @@ export const startUp: Case = {
     const tree = bench.freshPath('tree');
     const filesCount = await writeSampleTree(tree);
     // The default sets are those that the sample is made for.
-    const master = await bench.master(tree, '');
-    await master.start();
+    const master = await bench.runningMaster(tree, '');
     const worker = await bench.worker(master);
     await worker.expect(0, 'sync', '--once');
     await bench.stopNodes();

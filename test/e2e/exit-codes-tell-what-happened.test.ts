@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { type TestNode, withCluster } from './cluster.ts';
 import { muster, until } from './program.ts';
-import { assertMirror, assertNothingStaged, namesIn, write } from './tree.ts';
+import { assertMirror, assertNothingStaged, write } from './tree.ts';
 
 test('a wrong command line ends with 2 and names the nearest right one', async () => {
   const cases: [string[], RegExp][] = [

@@ -121,10 +121,10 @@ function hostileAcceptor(
 async function makeNodes(binary: string, directory: string, port: number): Promise<void> {
   const master = join(directory, 'master');
   const run = (...args: string[]) => execFileSync(binary, args, { stdio: 'pipe' }).toString();
-  run(
-    ...['init', '--dir', master, '--name', 'master', '--cluster', 'hostile'],
-    ...['--listen', `127.0.0.1:${port}`, '--root', join(directory, 'master-tree')],
-  );
+  const root = join(directory, 'master-tree');
+  const listen = `127.0.0.1:${port}`;
+  const init = ['init', '--dir', master, '--name', 'master', '--cluster', 'hostile'];
+  run(...init, '--listen', listen, '--root', root);
   const daemon = spawn(binary, ['run', '--dir', master], { stdio: 'ignore' });
   const ended = new Promise((resolve) => daemon.once('exit', resolve));
   try {

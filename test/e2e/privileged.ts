@@ -52,7 +52,7 @@ export interface TwoMachines {
   readonly left: NetworkEnd;
   readonly right: NetworkEnd;
   /** Pulls the cables out of the switch, or puts them back in; the machines do not notice. */
-  plug(isIn: boolean): void;
+  readonly plug: (isIn: boolean) => void;
 }
 
 /** One of the machines. */

@@ -12,7 +12,6 @@ import {
   bytesOf,
   cleanups,
   dial,
-  failure,
   knock,
   master,
   networkOf,

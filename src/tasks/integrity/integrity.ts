@@ -98,9 +98,10 @@ export class Integrity implements Task {
   async round(turn: Turn): Promise<RoundReport> {
     if (this.#ports.session() === undefined) return { summary: undefined };
     const { signal, log } = turn;
+    const startedMs = this.#ports.clock.monotonicMs();
     const onWork = () => turn.starting();
     const result = await this.synchronise({ signal, log, onWork });
-    await this.#report(result, signal);
+    await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
     return reportOf(result);
   }
 
@@ -214,14 +215,14 @@ export class Integrity implements Task {
   }
 
   /** Tells the master how this worker is doing. */
-  async #report(result: RoundResult, signal: AbortSignal): Promise<void> {
+  async #report(result: RoundResult, roundMs: number, signal: AbortSignal): Promise<void> {
     const { tree, session } = this.#ports;
     await session()?.request('node.report', {
       generation: this.applied.generation,
       isInSync: result.isInSync,
       halted: [...result.halted, ...result.excluded].slice(0, reportedSetsMax).map(shortened),
       filesCount: tree.scanner.filesCount,
-      roundMs: undefined,
+      roundMs,
     }, { signal });
   }
 }

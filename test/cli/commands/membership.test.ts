@@ -49,6 +49,7 @@ Next, start it, and make a token for each worker:
     cluster: 'c',
     listen: '[::]:99',
     root: '/home/tree',
+    isWholeTree: false,
   });
 });
 
@@ -63,6 +64,7 @@ test('init needs to be told nothing', async () => {
     cluster: 'muster',
     listen: '0.0.0.0:1517',
     root: '/var/ossec',
+    isWholeTree: false,
   });
 });
 
