@@ -5,8 +5,7 @@
 import { fromBytes, toHex } from '../base/bytes.ts';
 import { ClusterError, describeError } from '../base/errors.ts';
 import { workerTemplate } from '../config/template.ts';
-import { explainRefusal } from '../identity/refusal-text.ts';
-import { isRefusal } from '../identity/checks.ts';
+import { isRefusal, refusalError } from '../identity/checks.ts';
 import type { JoinToken } from '../identity/token.ts';
 import type { JoinRequest, JoinResult } from '../cli/host.ts';
 import type { Logger, Stream } from '../ports.ts';
@@ -115,8 +114,7 @@ function mustBeMaster(stream: Stream, token: JoinToken): void {
   const verdict = verifyPresentedChain(chain, expected, systemClock.nowMs());
   if (!isRefusal(verdict)) return;
   stream.abort();
-  const { message, remedy } = explainRefusal(verdict, 'checker', `the master at ${stream.remote}`);
-  throw new ClusterError('authentication', message, { remedy });
+  throw refusalError(verdict, 'checker', `the master at ${stream.remote}`);
 }
 
 function joinSession(stream: Stream, log: Logger): Session {

@@ -23,11 +23,6 @@ export interface BundleItem {
   readonly offset: number;
 }
 
-/** Bytes that an item takes in a request. */
-export function itemBytes(item: BundleItem): number {
-  return 1 + 2 + item.path.length + item.hash.length + 6;
-}
-
 /** Packs the list of what is asked for. */
 export function packItems(items: readonly BundleItem[]): Uint8Array {
   const writer = new ByteWriter();

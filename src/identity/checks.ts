@@ -112,14 +112,6 @@ export function isRefusal(verdict: Verdict): verdict is Refusal {
 }
 
 /**
- * The moment to renew a certificate: when two thirds of its life have passed, which leaves a
- * month of the usual 90 days to a master that is away.
- */
-export function renewalDueMs(facts: PeerCertificate): number {
-  return facts.notBeforeMs + (facts.notAfterMs - facts.notBeforeMs) * 2 / 3;
-}
-
-/**
  * A refusal as an error of the end that has to report it.
  * @param end `checker`: this end refused the peer; `holder`: the peer refused this end
  * @param peer who the peer is, for people, e.g. `the master at 10.0.0.1:1600`

@@ -14,7 +14,6 @@ import type { Readable } from 'node:stream';
 import { abortReason, deferred, throwIfAborted } from '../base/async.ts';
 import { ClusterError, invariant } from '../base/errors.ts';
 import type { Clock, Processes } from '../ports.ts';
-import { systemClock } from './clock.ts';
 import { failureReason, systemCode } from './file-errors.ts';
 
 /** Output kept, bytes: a page of complaints of a checking program. */
@@ -58,9 +57,6 @@ export function createProcesses(clock: Pick<Clock, 'sleep'>): Processes {
     },
   };
 }
-
-/** The commands of this machine. */
-export const systemProcesses: Processes = createProcesses(systemClock);
 
 // --- internals -------------------------------------------------------------------------------
 

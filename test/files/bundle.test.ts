@@ -8,7 +8,6 @@ import {
   type BundleItem,
   BundleReader,
   BundleWriter,
-  itemBytes,
   packItems,
   readItems,
 } from '../../src/files/bundle.ts';
@@ -143,7 +142,6 @@ test('readItems() reads what packItems() packed', () => {
   }));
   const packed = packItems(items);
   assert.deepEqual(readItems(packed, 'md5'), items);
-  assert.equal(packed.length, items.reduce((sum, item) => sum + itemBytes(item), 0));
   assert.deepEqual(readItems(packItems([]), 'md5'), []);
   const item = { setIndex: 1, path: 'a', hash: '0123456789abcdef', offset: 258 };
   assert.equal(toHex(fromBytes(packItems([item]))), `01000161${toHex(item.hash)}000000000102`);

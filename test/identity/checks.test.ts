@@ -1,7 +1,7 @@
 /** Verdicts on certificates, and the words for both ends. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkPeer, isRefusal, refusalError, renewalDueMs } from '../../src/identity/checks.ts';
+import { checkPeer, isRefusal, refusalError } from '../../src/identity/checks.ts';
 import type { CertificateFacts, Expectation, Refusal } from '../../src/identity/checks.ts';
 import { explainRefusal } from '../../src/identity/refusal-text.ts';
 
@@ -98,10 +98,6 @@ test('checkPeer() accepts the first and the last millisecond of validity and non
     earlyMs: 1,
   });
   assert.deepEqual(refusal({}, {}, notAfterMs + 1), { kind: 'expired', notAfterMs, lateMs: 1 });
-});
-
-test('renewalDueMs() is at two thirds of the life of a certificate', () => {
-  assert.equal(renewalDueMs(facts), NOW_MS + 30 * DAY_MS);
 });
 
 test('explainRefusal() says when a certificate expired and how far clocks differ', () => {
