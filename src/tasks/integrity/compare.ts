@@ -14,7 +14,7 @@
  */
 import type { ByteString } from '../../base/bytes.ts';
 import { concatBytes } from '../../base/bytes.ts';
-import { ClusterError, ProtocolError } from '../../base/errors.ts';
+import { ClusterError, codeOf, ProtocolError } from '../../base/errors.ts';
 import type { Entry, EntryChange } from '../../files/entry.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import { type Generation, packDelta, readDelta } from '../../files/generation.ts';
@@ -72,6 +72,10 @@ export interface LocalState {
 /** Times that a comparison begins anew because the master published meanwhile. */
 const restartsMax = 5;
 
+/** How long a master that was just started is given for its first scan, ms, and how often asked. */
+const firstScanMs = 60_000;
+const firstScanPauseMs = 250;
+
 /** Bytes of rows accepted for one set: a million files with the longest names of everyday. */
 const rowsBytesMax = 256 * 1024 * 1024;
 
@@ -84,14 +88,18 @@ export async function compareWithMaster(
   local: LocalState,
   signal: AbortSignal,
 ): Promise<Comparison> {
-  for (let attempt = 1;; attempt++) {
+  const { clock } = ports;
+  const startedMs = clock.monotonicMs();
+  for (let restarts = 0;;) {
     try {
-      const comparison = await compareOnce(ports.clock, session, local, signal);
-      await assertTruth(ports.clock, comparison, local);
+      const comparison = await compareOnce(clock, session, local, signal);
+      await assertTruth(clock, comparison, local);
       return comparison;
     } catch (error) {
-      const isStale = error instanceof ClusterError && error.code === 'stale';
-      if (!isStale || attempt >= restartsMax) throw error;
+      const code = codeOf(error);
+      const isStarting = code === 'busy' && clock.monotonicMs() - startedMs < firstScanMs;
+      if (isStarting) await clock.sleep(firstScanPauseMs, signal);
+      else if (code !== 'stale' || ++restarts >= restartsMax) throw error;
     }
   }
 }
