@@ -9,15 +9,16 @@
  * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc. Nothing else
  * should run on the machine meanwhile; the load is written down.
  *
- * Everything lies in one temporary directory, below $TMPDIR where that is set: the disk that is
- * measured. It needs about 20 GB at full size, and is removed at the very end.
+ * As root it measures on a disk and a loopback device of its own (test/bench/own-surroundings.ts),
+ * else as much of that as the machine allows. Everything lies in one temporary directory, below
+ * $TMPDIR where that is set; it takes about 20 GB at full size, and is removed at the very end.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
 import type { BenchOptions, Case, Section } from '../test/bench/harness.ts';
-import { runInOwnNetwork } from '../test/bench/own-network.ts';
+import { runInOwnSurroundings } from '../test/bench/own-surroundings.ts';
 import { packExecutable, writeChecksums } from './build.ts';
 import { dist, root } from './tools.ts';
 
@@ -35,7 +36,7 @@ async function main(): Promise<void> {
   if (process.platform !== 'linux') throw new Error('Cannot measure here: there is no /proc');
   const request = readRequest();
   const binary = process.env['MUSTER_BINARY'] ?? await pack();
-  const code = await runInOwnNetwork({ MUSTER_BINARY: binary });
+  const code = await runInOwnSurroundings({ MUSTER_BINARY: binary });
   if (code === undefined) await measureCases(request);
   else process.exitCode = code;
 }
@@ -61,7 +62,6 @@ async function measureCases(request: Request): Promise<void> {
     await writeResults(request, sections, facts);
   } finally {
     process.off('SIGINT', interrupt);
-    console.error('Removing what was measured');
     await bench.close();
   }
 }

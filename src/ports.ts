@@ -174,7 +174,10 @@ export type HashOutcome =
 /** A file opened for reading. */
 export interface OpenFile {
   readonly facts: FileFacts;
-  /** Up to `length` bytes from `offset`; fewer only at the end of the file. */
+  /**
+   * Up to `length` bytes from `offset`; fewer only at the end of the file. They are valid until the
+   * next call: the same memory is used again.
+   */
   read(offset: number, length: number): Promise<Uint8Array>;
   /** Facts as they are now, to tell whether the file changed while it was read. */
   currentFacts(): Promise<FileFacts>;
@@ -198,6 +201,11 @@ export interface TreeReader {
     algorithm: HashAlgorithm,
     signal: AbortSignal,
   ): Promise<HashOutcome[]>;
+  /**
+   * Reads many small files whole, in order. In place of a content there is a ClusterError: the usual
+   * ones, or `changed` for a file of more than `bytesMax` bytes.
+   */
+  readAll(paths: readonly BytePath[], bytesMax: number): Promise<(Uint8Array | Error)[]>;
   /** Opens a regular file. */
   open(path: BytePath): Promise<OpenFile>;
 }

@@ -29,7 +29,7 @@ export interface BundleReaderOptions {
 /** What arrives; `item` counts the items asked for from 0. */
 export type BundleEvent =
   | { readonly kind: 'begin'; readonly item: number; readonly length: number }
-  /** A view of the chunk or of a block: to be copied by who reuses the chunk. */
+  /** Valid until the next event: a view of the chunk, or of memory that is used again. */
   | { readonly kind: 'bytes'; readonly item: number; readonly bytes: Uint8Array }
   /** Where `isComplete` is false what came of the item is to be discarded. */
   | { readonly kind: 'end'; readonly item: number; readonly isComplete: boolean }
@@ -43,8 +43,8 @@ export class BundleReader {
   #headerLength = 0;
   /** The block whose header has been read. */
   #block: BlockHeader | undefined;
-  /** The block's bytes, where they come in more than one chunk. */
-  #stored: Uint8Array | undefined;
+  /** The block's bytes, where they come in more than one chunk; the same memory for all blocks. */
+  #stored = new Uint8Array(0);
   #storedLength = 0;
 
   constructor(options: BundleReaderOptions) {
@@ -95,14 +95,12 @@ export class BundleReader {
   ): { readonly stored: Uint8Array | undefined; readonly taken: number } {
     const piece = bytes.subarray(0, length - this.#storedLength);
     if (piece.length === length) return { stored: piece, taken: length };
-    this.#stored ??= new Uint8Array(length);
+    if (this.#stored.length < length) this.#stored = new Uint8Array(length);
     this.#stored.set(piece, this.#storedLength);
     this.#storedLength += piece.length;
     if (this.#storedLength < length) return { stored: undefined, taken: piece.length };
-    const stored = this.#stored;
-    this.#stored = undefined;
     this.#storedLength = 0;
-    return { stored, taken: piece.length };
+    return { stored: this.#stored.subarray(0, length), taken: piece.length };
   }
 
   #rawOf(block: BlockHeader, stored: Uint8Array): Uint8Array {

@@ -8,13 +8,14 @@ import type { Compression } from '../ports.ts';
 import {
   type AbsenceReason,
   absenceReasons,
+  blockHeaderBytes,
   CODEC_CUT,
   CODEC_STORED,
   CODEC_ZSTD,
   COMPLETE,
   CONTENT,
   DISCARD,
-  packBlock,
+  packBlockInto,
 } from './bundle-format.ts';
 import { fileBytesMax } from './rows.ts';
 
@@ -46,12 +47,17 @@ export class BundleWriter {
   readonly #compresses: boolean;
   readonly #emit: (block: Uint8Array) => void;
   readonly #raw = new Uint8Array(blockBytes);
+  /** The block that is handed over; the same memory for all blocks that are not larger. */
+  #block = new Uint8Array(0);
   #rawLength = 0;
   /** Bytes of the present item still to be written; undefined between items. */
   #missing: number | undefined;
   #futileBlocks = 0;
 
-  /** @param emit takes the blocks; it is called within `write`, at most once per 256 KiB */
+  /**
+   * @param emit takes the blocks; it is called within `write`, at most once per 256 KiB. A block is
+   * valid only within the call: the next one comes in the same memory
+   */
   constructor(options: BundleWriterOptions, emit: (block: Uint8Array) => void) {
     this.#compression = options.compression;
     this.#compresses = options.compress;
@@ -97,7 +103,7 @@ export class BundleWriter {
       this.#put(Uint8Array.of(isComplete ? COMPLETE : DISCARD));
     } else {
       this.flush();
-      this.#emit(packBlock(0, CODEC_CUT, new Uint8Array(0)));
+      this.#emitPacked(0, CODEC_CUT, new Uint8Array(0));
     }
     this.#missing = undefined;
   }
@@ -132,11 +138,17 @@ export class BundleWriter {
       const packed = this.#compression.compress(raw);
       if (packed.length <= raw.length * (1 - savingMin)) {
         this.#futileBlocks = 0;
-        this.#emit(packBlock(raw.length, CODEC_ZSTD, packed));
+        this.#emitPacked(raw.length, CODEC_ZSTD, packed);
         return;
       }
       this.#futileBlocks++;
     }
-    this.#emit(packBlock(raw.length, CODEC_STORED, raw));
+    this.#emitPacked(raw.length, CODEC_STORED, raw);
+  }
+
+  #emitPacked(rawBytes: number, codec: number, stored: Uint8Array): void {
+    const bytes = blockHeaderBytes + stored.length;
+    if (this.#block.length < bytes) this.#block = new Uint8Array(bytes);
+    this.#emit(packBlockInto(this.#block, rawBytes, codec, stored));
   }
 }

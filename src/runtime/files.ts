@@ -68,6 +68,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
     list: (directory) => reader.list(directory),
     facts: (path) => reader.facts(path),
     hash: (paths, algorithm, signal) => reader.hash(paths, algorithm, signal),
+    readAll: (paths, bytesMax) => reader.readAll(paths, bytesMax),
     open: (path) => reader.open(path),
     stage: (name, offset) => staging.stage(name, offset),
     stageAll: (files) => staging.stageAll(files),

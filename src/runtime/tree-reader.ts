@@ -7,6 +7,7 @@
 import type { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromBytes, isAscii } from '../base/bytes.ts';
+import { ClusterError } from '../base/errors.ts';
 import type {
   DirectoryItem,
   DirectoryListing,
@@ -96,6 +97,23 @@ export class DiskReader implements TreeReader {
     return this.#hasher.hash(paths, algorithm, signal);
   }
 
+  async readAll(paths: readonly BytePath[], bytesMax: number): Promise<(Uint8Array | Error)[]> {
+    const contents = Array.from<Uint8Array | Error>({ length: paths.length });
+    try {
+      await inSlices(this.#ports.clock, paths.length, (start, mayGoOn) =>
+        this.#walked((walk) => {
+          let index = start;
+          do contents[index] = readWhole(walk, paths[index++]!, bytesMax); while (
+            index < paths.length && mayGoOn()
+          );
+          return index;
+        }));
+    } catch (error) {
+      throw fileError('enter', '', error, 'reader');
+    }
+    return contents;
+  }
+
   async open(path: BytePath): Promise<OpenFile> {
     await this.#ports.clock.breathe();
     let descriptor: number | undefined;
@@ -135,6 +153,27 @@ export class DiskReader implements TreeReader {
   }
 }
 
+/** The content of a small file, or why there is none. */
+function readWhole(walk: Walk, path: BytePath, bytesMax: number): Uint8Array | Error {
+  let descriptor: number | undefined;
+  try {
+    descriptor = fs.openSync(walk.locate(path), readFlags);
+    const { size } = regularFacts(descriptor);
+    if (size > bytesMax) {
+      return new ClusterError(
+        'changed',
+        `"${displayPath(path)}" has grown beyond ${bytesMax} bytes`,
+      );
+    }
+    const bytes = new Uint8Array(size);
+    return bytes.subarray(0, readAtOnce(descriptor, bytes, 0));
+  } catch (error) {
+    return fileError('read', path, error, 'reader');
+  } finally {
+    if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+}
+
 /** Looks at a name in a directory; one that has just vanished is left out. */
 function lookAt(
   walk: Walk,
@@ -159,6 +198,8 @@ function lookAt(
 class DiskFile implements OpenFile {
   readonly facts: FileFacts;
   readonly #path: BytePath;
+  /** Used again by every read: new memory for each piece would be what a large file costs most. */
+  #buffer = new Uint8Array(0);
   /** Undefined once closed: the system gives its number to the next file that is opened. */
   #descriptor: number | undefined;
 
@@ -169,7 +210,8 @@ class DiskFile implements OpenFile {
   }
 
   async read(offset: number, length: number): Promise<Uint8Array> {
-    const buffer = new Uint8Array(length);
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    const buffer = this.#buffer.subarray(0, length);
     try {
       const count = length <= smallBytesMax
         ? readAtOnce(this.#opened(), buffer, offset)

@@ -2,16 +2,17 @@
  * What all cases need: a directory with trees and nodes, an rsync daemon beside them, contestants
  * that take turns.
  *
- * Every run of a contestant has directories of its own, which stay until the very end: a file
- * system is slow for some seconds after many files were deleted (ext4 avoids inodes that were in
- * use just before), and a run would pay for what its predecessor left.
+ * Every run of a contestant has directories of its own, which stay until the very end: ext4 can be
+ * slow long after many files were deleted (it avoids inodes that were in use just before), and a
+ * run would pay for what its predecessor left.
  */
-import { statSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import process from 'node:process';
 import { Cluster, type Settings, type TestNode } from '../e2e/cluster.ts';
 import { binary, pause } from '../e2e/program.ts';
-import { measure, type Run } from './processes.ts';
+import { flushDisks, measure, type Run } from './processes.ts';
+import { hasOwnDisk } from './own-surroundings.ts';
 import { RsyncDaemon } from './rsync.ts';
 import type { Result, Table } from './table.ts';
 import { writeTree } from './tree.ts';
@@ -64,8 +65,8 @@ export interface Contestant {
 /** A daemon that needs longer for a tree never gets through with it, ms. */
 const startLimitMs = 300_000;
 
-/** Beyond the time for which a file system remembers what was deleted, ms. */
-const deletionRestMs = 10_000;
+/** Beyond the time for which a file system without a journal avoids what was deleted, ms. */
+const deletionRestMs = 61_000;
 
 /** The whole tree is one set, and nothing is left out of it. */
 const oneSet = '\n[[sets]]\nname = "tree"\npath = "."\n';
@@ -138,8 +139,13 @@ export class Bench {
   /** Ends what runs and removes everything. */
   async close(): Promise<void> {
     (await this.#rsync)?.stop();
+    await this.stopNodes();
+    // It is gone with this program.
+    if (hasOwnDisk()) return;
+    console.error('Removing what was measured');
     await this.#cluster.close();
     // So that whoever measures next need not know of this.
+    await flushDisks();
     if (!this.options.isQuick) await pause(deletionRestMs);
   }
 }
@@ -182,9 +188,7 @@ export function measureMuster(
 /** Why a program of this machine cannot take part; undefined where it can. */
 export function missingProgram(name: string): string | undefined {
   const places = (process.env['PATH'] ?? '').split(delimiter);
-  const isThere = places.some((place) =>
-    statSync(join(place, name), { throwIfNoEntry: false })?.isFile() === true
-  );
+  const isThere = places.some((place) => isExecutable(join(place, name)));
   return isThere ? undefined : `${name} is not installed`;
 }
 
@@ -199,4 +203,15 @@ export async function bytesExchanged(master: TestNode): Promise<number> {
   const { peers: [peer] } = await master.status();
   if (peer === undefined) throw new Error(`${master.name} has no worker`);
   return peer.bytes_received + peer.bytes_sent;
+}
+
+// ---
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
 }

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { binary } from '../e2e/program.ts';
 import type { Section } from './harness.ts';
-import { hasOwnNetwork } from './own-network.ts';
+import { hasOwnDisk, hasOwnNetwork } from './own-surroundings.ts';
 import { markdown, size, type Table } from './table.ts';
 
 /** What the figures of a page depend on. */
@@ -26,8 +26,8 @@ export function machineFacts(directory: string): [string, string][] {
     ['Processor', `${cpus().length} × ${processor?.model.trim() ?? 'unknown'}`],
     ['Memory', size(totalmem())],
     ['System', `${system ?? 'Linux'}, kernel ${release()}`],
-    ['File system', fileSystem],
-    ['Network', hasOwnNetwork() ? 'a loopback device of its own' : "the machine's loopback device"],
+    ['File system', `${fileSystem}, ${hasOwnDisk() ? 'new, on a loop device' : 'shared'}`],
+    ['Network', `loopback device, ${hasOwnNetwork() ? 'its own' : 'shared'}`],
     ['Load before', loadavg()[0]!.toFixed(2)],
     ['muster', firstLine(binary, ['version'])],
     ['rsync', firstLine('rsync', ['--version'])],

@@ -33,7 +33,8 @@ export class RsyncDaemon {
   static async start(directory: string): Promise<RsyncDaemon> {
     const port = await freePort();
     const file = join(directory, 'rsyncd.conf');
-    const user = `uid = ${process.getuid!()}\ngid = ${process.getgid!()}\n`;
+    // Only root would become somebody else.
+    const user = process.getuid!() === 0 ? 'uid = 0\ngid = 0\n' : '';
     const where = `use chroot = no\nlog file = ${file}.log\n[bench]\npath = ${directory}\n`;
     writeFileSync(file, `socket options = ${atOnce}\n${user}${where}read only = yes\n`);
     const words = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`];

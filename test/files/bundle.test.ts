@@ -40,7 +40,7 @@ interface WriteOptions {
 function blocksOf(fates: readonly Fate[], options: WriteOptions = {}): Uint8Array[] {
   const { compression = simCompression, compress = true, pieceBytes = 64 * KiB } = options;
   const blocks: Uint8Array[] = [];
-  const writer = new BundleWriter({ compression, compress }, (block) => blocks.push(block));
+  const writer = new BundleWriter({ compression, compress }, (block) => blocks.push(block.slice()));
   for (const fate of fates) {
     if (typeof fate === 'string') {
       writer.add(fate);
@@ -246,7 +246,7 @@ test('BundleWriter ends an item early with a cut, and the next one comes whole',
     const blocks: Uint8Array[] = [];
     const writer = new BundleWriter(
       { compression: simCompression, compress: true },
-      (block) => blocks.push(block),
+      (block) => blocks.push(block.slice()),
     );
     writer.begin(2 ** 48 - 1);
     writer.write(noise(written));
@@ -265,7 +265,7 @@ test('BundleWriter takes copies: what was written may change', () => {
   const blocks: Uint8Array[] = [];
   const writer = new BundleWriter(
     { compression: simCompression, compress: false },
-    (block) => blocks.push(block),
+    (block) => blocks.push(block.slice()),
   );
   const piece = new Uint8Array(300 * KiB).fill(1);
   writer.begin(2 * piece.length);

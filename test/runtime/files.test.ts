@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fromText, toHex } from '../../src/base/bytes.ts';
+import { codeOf } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { cleanUp, hasByteNames, makeFilesWorld } from './files-world.ts';
 
@@ -241,4 +242,22 @@ test('TreeReader.open() opens regular files only, and does not wait for a pipe',
   await assert.rejects(files.open('none\n'), {
     message: 'Cannot open "none\\n": no such file or directory',
   });
+});
+
+test('TreeReader.readAll() reads small files in order, and says of each why there is none', async () => {
+  const { root, files } = await makeFilesWorld();
+  fs.writeFileSync(join(root, 'a'), 'one');
+  fs.writeFileSync(join(root, 'empty'), '');
+  fs.writeFileSync(join(root, 'large'), 'x'.repeat(100));
+  fs.symlinkSync('a', join(root, 'link'));
+  fs.mkdirSync(join(root, 'directory'));
+  const names = ['a', 'empty', 'large', 'link', 'directory', 'missing', 'a'];
+  const contents = await files.readAll(names, 99);
+  const shown = contents.map((content) =>
+    content instanceof Error ? codeOf(content) : new TextDecoder().decode(content)
+  );
+  assert.deepEqual(shown.slice(0, 3), ['one', '', 'changed']);
+  assert.ok(contents[3] instanceof Error, 'a link is not followed');
+  assert.ok(contents[4] instanceof Error, 'a directory has no content');
+  assert.deepEqual(shown.slice(5), ['notFound', 'one']);
 });

@@ -48,6 +48,16 @@ export function treeReader(life: Life, disk: SimDisk): TreeReader {
       return outcomes;
     },
 
+    readAll: async (paths, bytesMax) => {
+      const contents: (Uint8Array | Error)[] = [];
+      for (const path of paths) {
+        contents.push(
+          await disk.perform(life, 'read', path, () => readWhole(disk, path, bytesMax)),
+        );
+      }
+      return contents;
+    },
+
     open: (path) =>
       disk.perform(life, 'open', path, () => {
         disk.mustAllow(path, 'read', 'open');
@@ -77,6 +87,20 @@ function list(disk: SimDisk, directory: BytePath): DirectoryListing {
     }
   }
   return { items, unreadable };
+}
+
+function readWhole(disk: SimDisk, path: BytePath, bytesMax: number): Uint8Array | Error {
+  try {
+    disk.mustAllow(path, 'read', 'read');
+    const found = walk(disk.root, path);
+    if (found.kind !== 'found' || found.inode.kind !== 'file') throw notThere('read', path);
+    const bytes = found.inode.body.view();
+    if (bytes.length <= bytesMax) return bytes.slice();
+    throw new ClusterError('changed', `"${displayPath(path)}" has grown`);
+  } catch (error) {
+    if (error instanceof ClusterError) return error;
+    throw error;
+  }
 }
 
 async function hashBatch(

@@ -67,7 +67,7 @@ export class Intake implements ContentSink {
   async bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void> {
     this.#onBytes(bytes.length);
     if (this.#large !== undefined) await this.#large.write(bytes);
-    else if (wanted.entry.size > 0) this.#parts.push(bytes);
+    else if (wanted.entry.size > 0) this.#parts.push(bytes.slice()); // it waits for the batch
   }
 
   async end(wanted: WantedContent): Promise<void> {

@@ -7,41 +7,28 @@
  * of them leaves; large ones are streamed, checked at the end, and may start at an offset, so that
  * a cut costs only what was in flight.
  */
-import { concatBytes, fromBytes } from '../../base/bytes.ts';
-import { ClusterError, codeOf, ProtocolError } from '../../base/errors.ts';
+import { fromBytes } from '../../base/bytes.ts';
+import { ProtocolError } from '../../base/errors.ts';
 import {
   type AbsenceReason,
   type BundleItem,
   BundleReader,
-  BundleWriter,
   packItems,
   readItems,
 } from '../../files/bundle.ts';
-import { type BuiltBundle, BundleCache } from '../../files/bundle-cache.ts';
+import { BundleCache } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type { Publication } from '../../files/publication.ts';
-import type {
-  Clock,
-  Compression,
-  HashAlgorithm,
-  Hashing,
-  OpenFile,
-  TreeReader,
-} from '../../ports.ts';
+import type { Compression } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
+import { ContentServer, type TransferOptions, type TransferPorts } from './content-server.ts';
 
 /** Files up to this size are read whole and checked before they are sent, bytes. */
 export const smallFileBytesMax = 1024 * 1024;
 
 /** Files asked for in one batch: as many as their names fit into one request with ease. */
 const batchFilesMax = 1_000;
-
-/** Bytes read from a large file at a time. */
-const pieceBytes = 256 * 1024;
-
-/** Bytes gathered before they are sent: one full frame. */
-const sendBytes = 256 * 1024;
 
 /** One content that a worker wants. */
 export interface WantedContent {
@@ -135,25 +122,6 @@ function assertLength(item: WantedContent, length: number): void {
 
 // --- the master's end ------------------------------------------------------------------------
 
-/** What serving contents needs. */
-export interface TransferPorts {
-  readonly clock: Clock;
-  readonly files: TreeReader;
-  readonly hashing: Hashing;
-  readonly compression: Compression;
-}
-
-/** Settings of serving contents. */
-export interface TransferOptions {
-  readonly algorithm: HashAlgorithm;
-  /** Whether to compress what compresses. */
-  readonly compress: boolean;
-  /** Most bytes of finished bundles kept for other workers. */
-  readonly cacheBytesMax: number;
-  /** Largest bundle that is built in memory, bytes of contents. */
-  readonly bundleBytesMax: number;
-}
-
 /** Answers to `content.fetch`. */
 export function transferHandlers(
   ports: TransferPorts,
@@ -183,12 +151,6 @@ export function transferHandlers(
   };
 }
 
-interface Asked {
-  readonly item: BundleItem;
-  /** The published entry with the hash that was asked for; undefined where there is none. */
-  readonly entry: Entry | undefined;
-}
-
 function publishedEntry(
   publication: Publication,
   set: string | undefined,
@@ -197,151 +159,4 @@ function publishedEntry(
   const manifest = set === undefined ? undefined : publication.latest.value?.manifests.get(set);
   const entry = manifest?.get(item.path);
   return entry?.hash === item.hash && item.offset <= entry.size ? entry : undefined;
-}
-
-/** Reads contents and writes bundles. */
-class ContentServer {
-  readonly #ports: TransferPorts;
-  readonly #options: TransferOptions;
-
-  constructor(ports: TransferPorts, options: TransferOptions) {
-    this.#ports = ports;
-    this.#options = options;
-  }
-
-  /** A bundle in memory. */
-  async build(asked: readonly Asked[]): Promise<BuiltBundle> {
-    const pieces: Uint8Array[] = [];
-    const never = new AbortController().signal;
-    const isComplete = await this.serve(asked, never, (piece) => {
-      pieces.push(piece);
-      return Promise.resolve();
-    });
-    return { pieces, isComplete };
-  }
-
-  /** Sends a bundle piece by piece; whether every content was there. */
-  async serve(
-    asked: readonly Asked[],
-    signal: AbortSignal,
-    send: (piece: Uint8Array) => Promise<void>,
-  ): Promise<boolean> {
-    let waiting: Uint8Array[] = [];
-    let waitingBytes = 0;
-    const { compression } = this.#ports;
-    const writer = new BundleWriter(
-      { compression, compress: this.#options.compress },
-      (block) => {
-        waiting.push(block);
-        waitingBytes += block.length;
-      },
-    );
-    const drain = async (isLast: boolean) => {
-      if (waitingBytes === 0 || (!isLast && waitingBytes < sendBytes)) return;
-      const piece = concatBytes(waiting);
-      waiting = [];
-      waitingBytes = 0;
-      await send(piece);
-    };
-    let isComplete = true;
-    for (const { item, entry } of asked) {
-      signal.throwIfAborted();
-      isComplete = await this.#add(writer, { item, entry }, drain, signal) && isComplete;
-      await drain(false);
-      await this.#ports.clock.breathe();
-    }
-    writer.flush();
-    await drain(true);
-    return isComplete;
-  }
-
-  async #add(
-    writer: BundleWriter,
-    { item, entry }: Asked,
-    drain: (isLast: boolean) => Promise<void>,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    if (entry === undefined) {
-      writer.add('unknown');
-      return false;
-    }
-    let file: OpenFile;
-    try {
-      file = await this.#ports.files.open(entry.path);
-    } catch (error) {
-      writer.add(absenceOf(error));
-      return false;
-    }
-    try {
-      const isSmall = entry.size <= smallFileBytesMax && item.offset === 0;
-      const isSame = file.facts.size === entry.size &&
-        (isSmall || await this.#isStillThere(file, entry, signal));
-      if (!isSame) {
-        writer.add('changed');
-        return false;
-      }
-      return isSmall
-        ? await this.#addSmall(writer, file, entry)
-        : await this.#addLarge(writer, file, entry, item.offset, drain);
-    } finally {
-      await file.close();
-    }
-  }
-
-  /**
-   * Whether a large file seems to hold what was published. Its time may have changed alone, which
-   * publishes nothing: then only the content tells.
-   */
-  async #isStillThere(file: OpenFile, entry: Entry, signal: AbortSignal): Promise<boolean> {
-    if (Math.floor(file.facts.mtimeMs) === Math.floor(entry.mtimeMs)) return true;
-    const { files } = this.#ports;
-    const [outcome] = await files.hash([entry.path], this.#options.algorithm, signal);
-    return outcome?.kind === 'hashed' && outcome.hash === entry.hash;
-  }
-
-  async #addSmall(writer: BundleWriter, file: OpenFile, entry: Entry): Promise<boolean> {
-    const bytes = await file.read(0, entry.size);
-    const hash = this.#ports.hashing.digest(this.#options.algorithm, bytes);
-    if (bytes.length !== entry.size || hash !== entry.hash) {
-      writer.add('changed');
-      return false;
-    }
-    writer.begin(bytes.length);
-    writer.write(bytes);
-    writer.end(true);
-    return true;
-  }
-
-  async #addLarge(
-    writer: BundleWriter,
-    file: OpenFile,
-    entry: Entry,
-    offset: number,
-    drain: (isLast: boolean) => Promise<void>,
-  ): Promise<boolean> {
-    writer.begin(entry.size - offset);
-    let at = offset;
-    while (at < entry.size) {
-      const bytes = await file.read(at, Math.min(pieceBytes, entry.size - at));
-      if (bytes.length === 0) {
-        writer.end(false); // it became shorter
-        return false;
-      }
-      writer.write(bytes);
-      at += bytes.length;
-      await drain(false);
-      await this.#ports.clock.breathe();
-    }
-    const { size, mtimeMs, ctimeMs, inode } = await file.currentFacts();
-    const before = file.facts;
-    const isSame = size === before.size && mtimeMs === before.mtimeMs &&
-      ctimeMs === before.ctimeMs && inode === before.inode;
-    writer.end(isSame);
-    return isSame;
-  }
-}
-
-function absenceOf(error: unknown): AbsenceReason {
-  if (!(error instanceof ClusterError)) throw error;
-  return codeOf(error) === 'notFound' ? 'vanished' : 'unreadable';
 }
