@@ -161,6 +161,11 @@ export class IndexStore {
 
   // --- the published generation --------------------------------------------------------------
 
+  /** Whether the stored table is whole: not after a crash while it was written. */
+  get isPublishedWhole(): boolean {
+    return this.value(STATE) === COMPLETE && this.value(ALGORITHM) === this.#algorithm;
+  }
+
   /** Highest generation number ever stored, complete or not; 0 for none. */
   lastGeneration(): number {
     return Number(this.value(GENERATION) ?? 0);

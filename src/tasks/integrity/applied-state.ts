@@ -31,23 +31,27 @@ export class AppliedState {
   }
 
   /**
-   * All sets are as in this generation: notes it, with its table. Costs what changed since the
-   * last call in this run; the first one writes the whole table.
+   * Recognises the applied tables after a restart: where the node's own tables still have the
+   * digests that were stored with them, they are the same, and need not be read.
    */
-  async advance(
-    generation: number,
-    sets: SetTable,
-    actual: { manifest(set: string): Manifest },
-  ): Promise<void> {
-    const manifests = new Map(sets.sets.map((set) => [set.name, actual.manifest(set.name)]));
-    const digests = [...manifests.values()].map((table) => toHex(table.rootDigest)).join(' ');
+  recognise(sets: SetTable, actual: Tables): void {
+    if (this.#manifests !== undefined || !this.#index.isPublishedWhole) return;
+    const manifests = tablesOf(sets, actual);
+    if (this.#index.value(digestsName) === digestsOf(manifests)) this.#manifests = manifests;
+  }
+
+  /**
+   * All sets are as in this generation: notes it, with its table. Costs what changed since the
+   * tables that are known; without such the whole table is written.
+   */
+  async advance(generation: number, sets: SetTable, actual: Tables): Promise<void> {
+    const manifests = tablesOf(sets, actual);
+    const digests = digestsOf(manifests);
     if (generation === this.#generation && digests === this.#digests) return;
-    const values = { 'applied.digests': digests };
+    const values = { [digestsName]: digests };
     if (this.#manifests !== undefined) {
       const changes = await this.#changesSince(this.#manifests, manifests);
       await this.#index.savePublished(generation, changes, values);
-    } else if (this.#index.value('applied.digests') === digests) {
-      await this.#index.savePublished(generation, [], values);
     } else {
       await this.#index.replacePublished(generation, entriesOf(manifests.values()), values);
     }
@@ -79,6 +83,22 @@ export class AppliedState {
       ? 'this content was rolled back on this node'
       : undefined;
   }
+}
+
+/** The tables of a node, by set. */
+interface Tables {
+  manifest(set: string): Manifest;
+}
+
+/** Name of the value in the store that holds the digests of the applied tables. */
+const digestsName = 'applied.digests';
+
+function tablesOf(sets: SetTable, actual: Tables): Map<string, Manifest> {
+  return new Map(sets.sets.map((set) => [set.name, actual.manifest(set.name)]));
+}
+
+function digestsOf(manifests: ReadonlyMap<string, Manifest>): string {
+  return [...manifests].map(([name, table]) => `${name}=${toHex(table.rootDigest)}`).join(' ');
 }
 
 /** All entries of some tables, one at a time. */

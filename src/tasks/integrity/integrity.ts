@@ -123,6 +123,7 @@ export class Integrity implements Task {
     onProgress?.({ phase: 'scanning', ...nothingYet });
     const scan = await tree.refresh(signal);
     this.#problems.report(log, scan.problems);
+    this.applied.recognise(sets, tree.scanner);
     onProgress?.({ phase: 'comparing', ...nothingYet });
     const comparison = await compareWithMaster({ clock: this.#ports.clock }, session, {
       generation: this.applied.generation,
