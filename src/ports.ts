@@ -269,6 +269,11 @@ export interface TreeWriter {
   versions(): Promise<readonly string[]>;
   /** Removes a regular file; false where it is not there. */
   remove(path: BytePath): Promise<boolean>;
+  /**
+   * Removes what a crash may have left in a directory: files being copied to their places, which
+   * happens where staging lies in another file system. Gives their number.
+   */
+  removeTemporaries(directory: BytePath): Promise<number>;
   /** Removes a directory if it is empty; false where it is not, or not there. */
   removeDirectory(path: BytePath): Promise<boolean>;
   /** Makes the names in these directories durable. */

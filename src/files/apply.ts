@@ -67,6 +67,9 @@ export class Applier {
   readonly #staging: Staging;
   readonly #intake: Intake;
   readonly #changes: TreeChanges;
+  readonly #isFlushing: boolean;
+  /** A flush that goes on besides. */
+  #flushing: Promise<void> | undefined;
   /** Whether an error came in the middle of changes, so that journal and staging tell of them. */
   #isTorn = false;
 
@@ -75,6 +78,7 @@ export class Applier {
     this.#sets = sets;
     this.#versions = versions;
     this.#algorithm = options.algorithm;
+    this.#isFlushing = options.flush;
     const journal = new Journal(ports);
     const staging = new Staging({ ...ports, journal }, sets, options);
     this.#journal = journal;
@@ -150,9 +154,23 @@ export class Applier {
     return this.#staging.batch().map(({ entry, stagedName }) => ({ path: entry.path, stagedName }));
   }
 
+  /**
+   * Begins to make what is in the batch durable, so that the commit has less to wait for. Does
+   * nothing while that goes on already; a failure is the commit's to report.
+   */
+  flushAhead(): void {
+    if (!this.#isFlushing || this.#flushing !== undefined) return;
+    const names = this.#staging.batch().map((item) => item.stagedName);
+    if (names.length === 0) return;
+    this.#flushing = this.#ports.files.flushStaged(names).catch(() => {}).finally(() => {
+      this.#flushing = undefined;
+    });
+  }
+
   /** Moves what is in the batch to its paths. The batch is empty afterwards, whatever happens. */
-  commitBatch(generation: number): Promise<CommitReport> {
-    return this.#tearing(() => this.#changes.place(this.#staging.takeBatch(), generation));
+  async commitBatch(generation: number): Promise<CommitReport> {
+    await this.#flushing;
+    return await this.#tearing(() => this.#changes.place(this.#staging.takeBatch(), generation));
   }
 
   /** Removes files of one set, and directories emptied by that where the set wants it. */
@@ -172,6 +190,7 @@ export class Applier {
 
   /** After a round that failed: drops the batch, and finishes or gives up what was under way. */
   async discard(): Promise<void> {
+    await this.#flushing;
     await this.#staging.discard();
     if (this.#isTorn) await this.recover();
   }

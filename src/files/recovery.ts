@@ -60,6 +60,7 @@ export async function recoverTree(
     staged: await files.staged(),
     versionNames: new Set(await files.versions()),
   };
+  const failures = await removeTemporaries(ports, rows);
   const redo: Redo[] = [];
   let madeCount = 0;
   let droppedCount = 0;
@@ -84,7 +85,7 @@ export async function recoverTree(
     madeCount += unnoted.length;
     droppedCount += dropped.filter((row) => !row.isMade).length;
   }
-  const { redone, failures } = await makeNow(ports, redo);
+  const { redone, failures: makeFailures } = await makeNow(ports, redo);
   await changes.flush();
   const discardedCount = await staging.clean();
   const { discardedCount: versionsDiscardedCount, lostCount: versionsLostCount } = await versions
@@ -93,7 +94,7 @@ export async function recoverTree(
     madeCount,
     redone,
     droppedCount,
-    failures,
+    failures: [...failures, ...makeFailures],
     discardedCount,
     versionsDiscardedCount,
     versionsLostCount,
@@ -101,6 +102,24 @@ export async function recoverTree(
 }
 
 // ---
+
+/** Clears the directories in which something was being placed, before the journal forgets them. */
+async function removeTemporaries(
+  { files, clock }: RecoveryPorts,
+  rows: readonly JournalRow[],
+): Promise<ApplyFailure[]> {
+  const failures: ApplyFailure[] = [];
+  const placing = rows.filter((row) => row.placement !== undefined);
+  for (const directory of new Set(placing.map((row) => parentOf(row.version.path)))) {
+    try {
+      await files.removeTemporaries(directory);
+    } catch (error) {
+      failures.push(failureOf(directory, error));
+    }
+    await clock.breathe();
+  }
+  return failures;
+}
 
 /** What became of a change. `staged`: not made, but the content is there for it. */
 type Outcome = 'made' | 'staged' | 'none';

@@ -34,11 +34,6 @@ export interface FilesOptions {
 
 /** The port, and what only start-up needs. */
 export interface DiskFiles extends Files {
-  /**
-   * Removes what a crash left behind in directories of the tree: files being copied to their
-   * places, which happens where staging lies in another file system. Gives their number.
-   */
-  removeTemporaries(directories: readonly BytePath[]): Promise<number>;
   /** Lets go of the root; no other call may come after this. */
   close(): void;
 }
@@ -85,7 +80,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
     remove: (path) => pruner.remove(path),
     removeDirectory: (path) => pruner.removeDirectory(path),
     flushDirectories: (paths) => flusher.flush(paths),
-    removeTemporaries: (directories) => removeTemporaries(root, clock, directories),
+    removeTemporaries: (directory) => removeTemporaries(root, directory),
     close: () => root.close(),
   };
 }

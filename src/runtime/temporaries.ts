@@ -7,11 +7,9 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import type { BytePath } from '../base/bytes.ts';
-import type { Clock } from '../ports.ts';
 import { fileError, saysAbsent } from './file-errors.ts';
 import type { RootedDirectory } from './rooted-directory.ts';
 import { itself } from './rooted-directory.ts';
-import { eachInSlices } from './slices.ts';
 
 /** How the names begin; no managed file may have such a name. */
 export const temporaryPrefix = '.muster-tmp-';
@@ -21,30 +19,27 @@ export function temporaryName(): string {
   return temporaryPrefix + randomBytes(8).toString('hex');
 }
 
-/** Removes what crashes left behind in these directories; gives the number of files removed. */
+/** Removes what crashes left behind in a directory; gives the number of files removed. */
 export async function removeTemporaries(
   root: RootedDirectory,
-  clock: Pick<Clock, 'monotonicMs' | 'breathe'>,
-  directories: readonly BytePath[],
+  directory: BytePath,
 ): Promise<number> {
   let count = 0;
-  await eachInSlices(clock, directories, (directory) => {
-    const walk = root.walk();
-    try {
-      const open = walk.directory(directory);
-      // Names that are not text come out mangled, but then they do not begin like this.
-      const names = fs.readdirSync(itself(open));
-      for (const name of names.filter((each) => each.startsWith(temporaryPrefix))) {
-        const path = walk.child(open, name);
-        if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
-        fs.unlinkSync(path);
-        count++;
-      }
-    } catch (error) {
-      if (!saysAbsent(error)) throw fileError('clean up', directory, error, 'writer');
-    } finally {
-      walk.close();
+  const walk = root.walk();
+  try {
+    const open = walk.directory(directory);
+    // Names that are not text come out mangled, but then they do not begin like this.
+    const names = fs.readdirSync(itself(open));
+    for (const name of names.filter((each) => each.startsWith(temporaryPrefix))) {
+      const path = walk.child(open, name);
+      if (fs.lstatSync(path, { throwIfNoEntry: false })?.isFile() !== true) continue;
+      fs.unlinkSync(path);
+      count++;
     }
-  });
+  } catch (error) {
+    if (!saysAbsent(error)) throw fileError('clean up', directory, error, 'writer');
+  } finally {
+    walk.close();
+  }
   return count;
 }

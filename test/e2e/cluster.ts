@@ -90,6 +90,10 @@ export class TestNode {
     return this.#daemon;
   }
 
+  get isRunning(): boolean {
+    return this.#daemon?.isRunning === true;
+  }
+
   /** Runs a command about this node. */
   muster(...words: string[]): Promise<Ending> {
     return muster([...words, '--dir', this.directory], this.startOptions());
@@ -150,8 +154,9 @@ export class TestNode {
   /** Waits until a master has published what is on its disk; gives the generation. */
   async published(): Promise<number> {
     return await until(`${this.name} publishes`, async () => {
-      const { body } = await control(this.controlSocket, '/v1/check', {});
-      const { in_sync: isPublished, generation } = body as CheckDocument;
+      const answer = await control(this.controlSocket, '/v1/check', {}).catch(() => undefined);
+      if (answer?.status !== 200) return undefined;
+      const { in_sync: isPublished, generation } = answer.body as CheckDocument;
       return isPublished && generation;
     });
   }

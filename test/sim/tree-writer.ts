@@ -109,6 +109,9 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
       }
     },
 
+    // Staging is in the same file system: nothing is ever copied.
+    removeTemporaries: () => Promise.resolve(0),
+
     freeBytes: () => perform('free', '', () => disk.freeBytes),
   };
 }

@@ -63,6 +63,9 @@ export interface ExecutionOptions {
 /** Contents staged before they are put in place: bounds what a crash throws away, bytes. */
 const commitBytes = 64 * 1024 * 1024;
 
+/** Contents staged before the disk is asked to begin writing them, bytes. */
+const flushBytes = 16 * 1024 * 1024;
+
 /** Failures listed one by one in the log of one round; the rest are counted. */
 const failureLinesMax = 20;
 
@@ -81,6 +84,7 @@ export class PlanExecution {
   #filesDone = 0;
   /** Bytes staged since the last commit. */
   #stagedBytes = 0;
+  #unflushedBytes = 0;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
     this.#ports = ports;
@@ -163,7 +167,13 @@ export class PlanExecution {
     this.failures.push(...intake.failures.splice(0));
     this.#filesDone += batch.length;
     this.#tell('fetching');
-    this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
+    const bytes = batch.reduce((sum, item) => sum + item.entry.size, 0);
+    this.#stagedBytes += bytes;
+    this.#unflushedBytes += bytes;
+    if (this.#unflushedBytes >= flushBytes) {
+      this.#unflushedBytes = 0;
+      this.#ports.applier.flushAhead();
+    }
     if (this.#ports.hooks.hasValidation || this.#stagedBytes < commitBytes) return;
     this.#stagedBytes = 0;
     await this.#commit();
