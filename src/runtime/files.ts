@@ -7,7 +7,7 @@
  * in `rooted-directory.ts`.
  */
 import { join } from 'node:path';
-import { type BytePath, fromText } from '../base/bytes.ts';
+import { fromText } from '../base/bytes.ts';
 import type { Clock, Files, Hashing } from '../ports.ts';
 import { DirectoryFlusher } from './directory-flusher.ts';
 import { fileError } from './file-errors.ts';

@@ -109,6 +109,8 @@ interface Plan {
   /** Kills of the worker while its tree is filled, and of either node while it follows changes. */
   readonly firstKills: number;
   readonly laterKills: number;
+  /** The longest time until a kill of the first kind; for the others it is half of that. */
+  readonly delayMsMax: number;
   readonly worker?: (cluster: Cluster) => NodeOptions;
 }
 
@@ -124,11 +126,11 @@ async function killOverAndOver(plan: Plan): Promise<void> {
     const watching = watchTree(worker.root, tree, () => isOver);
     watching.catch(() => {});
     try {
-      for (let i = 0; i < plan.firstKills; i++) await kill([worker], random, 1500);
+      for (let i = 0; i < plan.firstKills; i++) await kill([worker], random, plan.delayMsMax);
       for (let i = 0; i < plan.laterKills; i++) {
         tree.change(changesCount);
         const victims = [[worker], [master], [worker, master]][i % 3]!;
-        await kill(victims, random, 700, [master, worker]);
+        await kill(victims, random, plan.delayMsMax / 2, [master, worker]);
       }
       for (const node of [master, worker]) if (!node.isRunning) node.launch();
       await worker.inSync(await master.published(), 60_000);
@@ -169,7 +171,7 @@ async function assertSettled(master: TestNode, worker: TestNode): Promise<void> 
 }
 
 test('50 kills while 10,000 files are mirrored tear none of them', async () => {
-  await killOverAndOver({ filesCount: 10_000, firstKills: 20, laterKills: 30 });
+  await killOverAndOver({ filesCount: 10_000, firstKills: 20, laterKills: 30, delayMsMax: 1500 });
 });
 
 /** A file system other than that of the temporary directory. */
@@ -183,7 +185,13 @@ test('kills tear no file and leave none behind where the tree is on another disk
   const root = fs.mkdtempSync(join(elsewhere, 'muster-e2e-'));
   try {
     const worker = () => ({ root });
-    await killOverAndOver({ filesCount: 800, firstKills: 8, laterKills: 6, worker });
+    await killOverAndOver({
+      filesCount: 800,
+      firstKills: 10,
+      laterKills: 2,
+      delayMsMax: 700,
+      worker,
+    });
   } finally {
     fs.rmSync(root, { recursive: true });
   }
