@@ -1,10 +1,11 @@
 /** The operator's commands: validation keeps a change out, reload follows it, once a generation. */
 import assert from 'node:assert/strict';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import type { SyncDocument } from '../../src/node/documents.ts';
 import { type TestNode, withCluster } from './cluster.ts';
+import { until } from './program.ts';
 import { assertMirror, assertNothingStaged, filesBelow, write } from './tree.ts';
 
 /** Hooks as shell scripts, for the settings of a worker. */
@@ -95,5 +96,51 @@ test('a failing reload is told, and does not undo the change', async () => {
     assert.equal(synced.in_sync, true);
     await worker.says('Hook reload ended with code 5: no such service');
     assertMirror(master.root, worker.root);
+  });
+});
+
+test('validation sees the new contents before they are in place, and what will be removed', async () => {
+  await withCluster(async (cluster) => {
+    const master = await cluster.master();
+    write(master.path('etc/rules/a.xml'), 'good');
+    write(master.path('etc/rules/b.xml'), 'good');
+    await master.start();
+    const seen = join(cluster.directory, 'seen');
+    // Refuses contents that say "broken", by what comes on standard input.
+    const validate = `cat > ${seen}; ! cut -f 1 ${seen} | grep . | xargs grep -h broken`;
+    const worker = await cluster.worker(master, 'worker-1', { settings: hooks({ validate }) });
+    await worker.expect(0, 'sync', '--once');
+    await changeAtOnce(master, () => {
+      write(master.path('etc/rules/a.xml'), 'broken rule');
+      rmSync(master.path('etc/rules/b.xml'));
+    });
+    const { stderr } = await worker.expect(1, 'sync', '--once');
+    assert.match(stderr, /Hook validate ended with code 1: broken rule/);
+    const staging = join(worker.directory, 'staging');
+    const [created = '', removed] = readFileSync(seen, 'utf8').trimEnd().split('\n');
+    assert.ok(created.startsWith(`${staging}/`) && created.endsWith('\tetc/rules/a.xml'), created);
+    assert.equal(removed, '\tetc/rules/b.xml');
+    assert.equal(readFileSync(worker.path('etc/rules/a.xml'), 'utf8'), 'good');
+    assertNothingStaged(worker.directory);
+  });
+});
+
+test('a reload that a crash has cut off is made up for', async () => {
+  await withCluster(async (cluster) => {
+    const master = await cluster.master();
+    write(master.path('etc/rules/a.xml'), 'one');
+    await master.start();
+    const [begun, done] = [join(cluster.directory, 'begun'), join(cluster.directory, 'done')];
+    const reload = `if [ -e ${begun} ]; then echo "$MUSTER_SETS" >> ${done}; exit; fi; ` +
+      `touch ${begun}; sleep 3`;
+    const worker = await cluster.worker(master, 'worker-1', { settings: hooks({ reload }) });
+    await worker.start();
+    await until('the reload begins', () => existsSync(begun));
+    assertMirror(master.root, worker.root);
+    await worker.crash();
+    // Nothing is left to be done but this.
+    await worker.expect(0, 'sync', '--once');
+    await worker.expect(0, 'sync', '--once');
+    assert.equal(readFileSync(done, 'utf8'), 'rules\n');
   });
 });

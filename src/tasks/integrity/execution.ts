@@ -85,12 +85,23 @@ export class PlanExecution {
   /** Bytes staged since the last commit. */
   #stagedBytes = 0;
   #unflushedBytes = 0;
+  #hasBegun = false;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
     this.#ports = ports;
     this.#options = options;
     this.#wanted = wantedFiles(options.plans);
     this.#bytesTotal = this.#wanted.reduce((sum, item) => sum + item.entry.size, 0);
+  }
+
+  /** Whether anything in the tree may have been touched. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Files that were changed. */
+  get changedCount(): number {
+    return this.createdCount + this.replacedCount + this.removedCount;
   }
 
   /** Does it all. @throws what ended it early; what was put in place until then stays */
@@ -117,8 +128,6 @@ export class PlanExecution {
     await this.#remove();
     await applier.finish();
     logFailures(log, this.failures);
-    const changedCount = this.createdCount + this.replacedCount + this.removedCount;
-    if (changedCount > 0) await hooks.reload(change, signal);
   }
 
   /** Fetches batch by batch; while one comes in, the one before it is put into staging. */
@@ -180,6 +189,7 @@ export class PlanExecution {
   }
 
   async #commit(): Promise<void> {
+    this.#hasBegun ||= this.#ports.applier.staged().length > 0;
     const report = await this.#ports.applier.commitBatch(this.#options.generation);
     await this.#ports.tree.scanner.adopt(report.placed);
     this.createdCount += report.createdCount;
@@ -192,6 +202,7 @@ export class PlanExecution {
     this.#tell('removing');
     for (const plan of this.#options.plans) {
       if (plan.remove.length === 0) continue;
+      this.#hasBegun = true;
       const removal = await applier.remove(plan.set, plan.remove, this.#options.generation);
       await tree.scanner.forget(removal.removed);
       this.removedCount += removal.removed.length;

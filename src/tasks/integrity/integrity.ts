@@ -8,6 +8,7 @@
  * again; a set that the guard stops is left as it is until it is approved. A cut connection ends
  * the round; what was fetched stays.
  */
+import { PendingReload } from './pending-reload.ts';
 import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Applier } from '../../files/apply.ts';
@@ -79,6 +80,7 @@ export class Integrity implements Task {
   readonly #problems = new ProblemLog();
   readonly #rounds = new Mutex();
   readonly #window: DeletionWindow;
+  readonly #reload: PendingReload;
   #lastResult: RoundResult | undefined;
 
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
@@ -86,6 +88,7 @@ export class Integrity implements Task {
     this.#options = options;
     this.applied = new AppliedState(ports);
     this.#window = new DeletionWindow(ports.clock);
+    this.#reload = new PendingReload(ports.index, ports.hooks);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
   }
@@ -100,9 +103,14 @@ export class Integrity implements Task {
     const { signal, log } = turn;
     const startedMs = this.#ports.clock.monotonicMs();
     const onWork = () => turn.starting();
-    const result = await this.synchronise({ signal, log, onWork });
-    await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
-    return reportOf(result);
+    try {
+      const result = await this.synchronise({ signal, log, onWork });
+      await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
+      return reportOf(result);
+    } catch (error) {
+      await this.#reportFailed(startedMs, signal);
+      throw error;
+    }
   }
 
   /** One round, with its whole result. Rounds asked for at the same time follow one another. */
@@ -138,6 +146,7 @@ export class Integrity implements Task {
     const work = judged.plans.length === 0
       ? undefined
       : await tree.exclusively(() => this.#carryOut(session, comparison, judged.plans, request));
+    await this.#reload.tell(comparison.generation, signal);
     const isInSync = this.#isInSync(comparison);
     if (isInSync) await this.applied.advance(comparison.generation, sets, tree.scanner);
     const result = resultOf(comparison, judged, work, isInSync);
@@ -203,7 +212,14 @@ export class Integrity implements Task {
       signal,
       onProgress,
     });
-    await execution.run(session);
+    const expected = this.#reload.expect(plans.map((plan) => plan.set.name));
+    try {
+      await execution.run(session);
+    } catch (error) {
+      if (!execution.hasBegun) expected.takeBack();
+      throw error;
+    }
+    if (execution.changedCount === 0) expected.takeBack();
     return execution;
   }
 
@@ -213,6 +229,15 @@ export class Integrity implements Task {
       const wanted = comparison.digests.get(set.name);
       return wanted !== undefined && tree.scanner.manifest(set.name).rootDigest === wanted;
     });
+  }
+
+  /** Tells the master that this worker is behind, if that is what a failed round has found. */
+  async #reportFailed(startedMs: number, signal: AbortSignal): Promise<void> {
+    const result = this.#lastResult;
+    if (result === undefined || result.isInSync || signal.aborted) return;
+    const roundMs = this.#ports.clock.monotonicMs() - startedMs;
+    // Why the round failed counts, not why this could not be told.
+    await this.#report(result, roundMs, signal).catch(() => {});
   }
 
   /** Tells the master how this worker is doing. */
