@@ -5,7 +5,6 @@
  * The worker is the compiled binary; the master is played by this test on the real wire.
  */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import {
   existsSync,
   mkdirSync,
@@ -19,20 +18,18 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import process from 'node:process';
 import { after, before, describe, test } from 'node:test';
 import { type HostileMaster, startHostileMaster } from './hostile-master.ts';
 import { attacks } from './hostile-attacks.ts';
+import { Program } from './program.ts';
 
-const binary = process.env['MUSTER_BINARY'] ?? '';
-
-describe('a hostile master', { skip: binary === '' ? 'MUSTER_BINARY is not set' : false }, () => {
+describe('a hostile master', () => {
   let directory = '';
   let master: HostileMaster;
 
   before(async () => {
     directory = mkdtempSync(join(tmpdir(), 'muster-hostile-'));
-    master = await startHostileMaster(binary, directory);
+    master = await startHostileMaster(directory);
   });
   after(async () => {
     await master.close();
@@ -49,7 +46,7 @@ describe('a hostile master', { skip: binary === '' ? 'MUSTER_BINARY is not set' 
       assert.equal(fingerprintOf(join(directory, 'outside')), outsideBefore, 'outside changed');
       assert.deepEqual(strangers(directory), [], 'files that no set allows');
       assert.notEqual(outcome.code, 0, outcome.stdout);
-      assert.ok([1, 5, 9].includes(outcome.code ?? -1), `exit code ${outcome.code}`);
+      assert.ok([1, 5, 9].includes(outcome.code), `exit code ${outcome.code}`);
       assert.match(outcome.stderr + outcome.stdout, attack.says);
       assert.deepEqual(readdirSync(join(directory, 'worker', 'staging')), [], 'left in staging');
     });
@@ -71,21 +68,15 @@ function resetWorker(directory: string): void {
 
 /** Runs one round; the test's own event loop plays the master meanwhile. */
 async function syncOnce(directory: string) {
-  const child = spawn(binary, ['sync', '--once', '--dir', join(directory, 'worker')], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let stdout = '';
-  let stderr = '';
-  child.stdout.on('data', (chunk: Uint8Array) => stdout += String(chunk));
-  child.stderr.on('data', (chunk: Uint8Array) => stderr += String(chunk));
+  const program = new Program(['sync', '--once', '--dir', join(directory, 'worker')]);
   let isLate = false;
   const timer = setTimeout(() => {
     isLate = true;
-    child.kill('SIGKILL');
+    program.kill('SIGKILL');
   }, 20_000);
-  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  const ending = await program.ended;
   clearTimeout(timer);
-  return { code, stdout, stderr, isLate };
+  return { ...ending, isLate };
 }
 
 /** Names, sizes, times and contents below a directory. */

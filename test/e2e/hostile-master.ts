@@ -2,9 +2,7 @@
  * A master played by a test: real TLS with the real master's certificate, real sessions, and
  * answers that an attack makes up.
  */
-import { execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { splitPair } from '../../src/app/tls-files.ts';
 import type { Listener, NodeIdentity, Stream } from '../../src/ports.ts';
@@ -16,6 +14,8 @@ import { Acceptor } from '../../src/session/acceptor.ts';
 import type { HandlersFor } from '../../src/session/handlers.ts';
 import { keepAliveHandlers } from '../../src/tasks/keep-alive.ts';
 import { protocolNames } from '../../src/wire/handshake.ts';
+import { freePort } from './cluster.ts';
+import { muster, Program } from './program.ts';
 
 /** The answers of a hostile master; what it does not say stays as a decent one would say it. */
 export type HostileHandlers = Partial<Omit<HandlersFor<'worker'>, 'session.hello'>>;
@@ -42,13 +42,10 @@ export interface HostileMaster {
  * Makes a real master with `muster init`, lets a worker join it, stops it, and takes its place.
  * The worker's files are in `worker/` and `tree/` of the directory.
  */
-export async function startHostileMaster(
-  binary: string,
-  directory: string,
-): Promise<HostileMaster> {
+export async function startHostileMaster(directory: string): Promise<HostileMaster> {
   const port = await freePort();
   mkdirSync(join(directory, 'outside'), { recursive: true });
-  await makeNodes(binary, directory, port);
+  await makeNodes(directory, port);
   const tls = join(directory, 'master', 'tls');
   const authorityPem = readFileSync(join(tls, 'authority.pem'), 'utf8');
   const pair = splitPair(readFileSync(join(tls, 'node.pem'), 'utf8'))!;
@@ -118,21 +115,24 @@ function hostileAcceptor(
   });
 }
 
-async function makeNodes(binary: string, directory: string, port: number): Promise<void> {
+async function makeNodes(directory: string, port: number): Promise<void> {
   const master = join(directory, 'master');
-  const run = (...args: string[]) => execFileSync(binary, args, { stdio: 'pipe' }).toString();
+  const run = async (...args: string[]) => {
+    const { code, stdout, stderr } = await muster(args);
+    if (code !== 0) throw new Error(stderr);
+    return stdout;
+  };
   const root = join(directory, 'master-tree');
   const listen = `127.0.0.1:${port}`;
   const init = ['init', '--dir', master, '--name', 'master', '--cluster', 'hostile'];
-  run(...init, '--listen', listen, '--root', root);
-  const daemon = spawn(binary, ['run', '--dir', master], { stdio: 'ignore' });
-  const ended = new Promise((resolve) => daemon.once('exit', resolve));
+  await run(...init, '--listen', listen, '--root', root);
+  const daemon = new Program(['run', '--dir', master]);
   try {
-    const token = run('token', '--dir', master).trim();
+    const token = (await run('token', '--dir', master)).trim();
     const join1 = ['join', token, '--dir', join(directory, 'worker'), '--name', 'worker'];
     for (let attempt = 1;; attempt++) {
       try {
-        run(...join1, '--root', join(directory, 'tree'));
+        await run(...join1, '--root', join(directory, 'tree'));
         break;
       } catch (error) {
         if (attempt >= 20) throw error;
@@ -141,16 +141,8 @@ async function makeNodes(binary: string, directory: string, port: number): Promi
     }
   } finally {
     daemon.kill('SIGKILL');
-    await ended;
+    await daemon.ended;
   }
   const config = join(directory, 'worker', 'muster.toml');
   writeFileSync(config, readFileSync(config, 'utf8') + '\n[integrity]\ntimeout = "10s"\n');
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -6,6 +6,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { decodeToken, encodeToken } from '../../src/identity/token.ts';
 import {
   expired,
   impersonate,
@@ -150,7 +151,7 @@ test('neither end takes a certificate of the other role', async () => {
 test('a token that was used, has expired, or is garbled lets nobody in: 8', async () => {
   await withCluster(async (cluster) => {
     const master = await runningMaster(cluster);
-    const token = async (...options: string[]) =>
+    const issue = async (...options: string[]) =>
       (await master.expect(0, 'token', ...options)).stdout.trim();
     let count = 0;
     const assertNoEntry = async (
@@ -168,21 +169,30 @@ test('a token that was used, has expired, or is garbled lets nobody in: 8', asyn
       if (logged === undefined) return;
       await master.says(logged, before);
     };
-    const used = await token();
+    const used = await issue();
     const directory = join(cluster.directory, 'first');
     const words = ['--name', 'first', '--root', join(directory, 'tree'), '--dir', directory];
     await cluster.run(0, 'join', used, ...words);
     const usedUp = /The join token was used up, last by node "first"/;
     await assertNoEntry(used, usedUp, usedUp);
 
-    const short = await token('--ttl', '1s');
+    const short = await issue('--ttl', '1s');
     await pause(1100);
     const late = /The join token expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC/;
     await assertNoEntry(short, late, late);
 
-    const whole = await token();
+    const whole = await issue();
     await assertNoEntry(`${whole.slice(0, 30)}x${whole.slice(31)}`, /token/i);
     await assertNoEntry(whole.slice(0, -5), /token/i);
+
+    // Whole, but not what the master has issued.
+    const token = decodeToken(whole);
+    const forged = encodeToken({ ...token, secret: token.secret.map((byte) => byte ^ 1) });
+    await assertNoEntry(
+      forged,
+      /The master does not know this join token/,
+      /may not join: The join token has a known id but a wrong secret/,
+    );
   });
 });
 
