@@ -111,14 +111,21 @@ export interface ConnectOptions {
    * `anyone`: nothing is checked by the network; for joining, where the caller checks.
    */
   readonly trust: 'cluster' | 'anyone';
+  /**
+   * Judges who answered at one address of a name: by throwing it refuses, and the next address is
+   * tried. Ends the stream that it refuses.
+   */
+  readonly judge?: (stream: Stream) => void;
   readonly signal: AbortSignal;
 }
 
 /** Connections between nodes. */
 export interface Network {
   /**
-   * Opens a connection; the address is resolved anew at each call.
-   * @throws ClusterError `unreachable`, `authentication`, `incompatible` or `timeout`
+   * Opens a connection; the address is resolved anew at each call, and where a name has several,
+   * they are tried in turn.
+   * @throws ClusterError `unreachable`, `authentication`, `incompatible` or `timeout`, and what
+   * `judge` throws
    */
   connect(address: string, options: ConnectOptions): Promise<Stream>;
   /**

@@ -3,7 +3,7 @@
  * certificate request with the token, write what comes back.
  */
 import { fromBytes, toHex } from '../base/bytes.ts';
-import { ClusterError, describeError } from '../base/errors.ts';
+import { ClusterError, codeOf, describeError } from '../base/errors.ts';
 import { workerTemplate } from '../config/template.ts';
 import { isRefusal, refusalError } from '../identity/checks.ts';
 import type { JoinToken } from '../identity/token.ts';
@@ -58,7 +58,7 @@ export async function joinCluster(request: JoinRequest, log: Logger): Promise<Jo
   return { configFile, master: answer.master, address, certificateNotAfterMs: notAfterMs };
 }
 
-/** Tries the addresses of the token in turn; the error of the last one counts. */
+/** Tries the addresses of the token in turn. */
 async function redeem(
   request: JoinRequest,
   certificateRequest: string,
@@ -74,13 +74,15 @@ async function redeem(
   });
   const failures: Error[] = [];
   for (const address of token.addresses) {
+    let isMaster = false;
     try {
       const stream = await network.connect(address, {
         protocols: [protocolNames.join],
         trust: 'anyone',
+        judge: (stream) => mustBeMaster(stream, token),
         signal,
       });
-      mustBeMaster(stream, token);
+      isMaster = true;
       const session = joinSession(stream, log);
       try {
         const answer = await session.request('join.redeem', {
@@ -95,11 +97,14 @@ async function redeem(
       }
     } catch (error) {
       signal.throwIfAborted();
-      // A master that answered has decided: another of its addresses would say the same.
-      if (!(error instanceof ClusterError) || error.code !== 'unreachable') throw error;
-      failures.push(error);
+      // The master has decided: another of its addresses would say the same.
+      if (isMaster && codeOf(error) !== 'unreachable') throw error;
+      failures.push(error as Error);
     }
   }
+  // Who answered tells more than who did not.
+  const answer = failures.find((failure) => codeOf(failure) !== 'unreachable');
+  if (answer !== undefined) throw answer;
   const text = failures.map((failure) => describeError(failure)).join('; ');
   throw new ClusterError('unreachable', `Cannot reach the master to join: ${text}`, {
     remedy: 'Check that "muster run" is running there and that this machine may connect to it',

@@ -3,7 +3,8 @@
  *
  * What TLS proves is proven here: whether the chain leads to our authority and that a protocol was
  * agreed on. Who the peer is and whether it may come in is judged by the caller, from the stream's
- * certificate; a stream without one is nobody's. Names are resolved at each connect, and all their addresses are tried in turn.
+ * certificate; a stream without one is nobody's. Names are resolved at each connect, and all their
+ * addresses are tried in turn until one leads to a peer that the caller accepts.
  */
 import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
@@ -34,7 +35,10 @@ export type { TlsCredentials } from './tls-credentials.ts';
 
 /** Limits of the network. */
 export interface NetworkLimits extends HandshakeLimits {
-  /** Time for one address of a name to be connected and shake hands, ms. @default 10000 */
+  /**
+   * Time for connecting and shaking hands, ms. The addresses of a name share it, so that one that
+   * is silent leaves time for the others. @default 10000
+   */
   readonly connectMs: number;
 }
 
@@ -46,6 +50,8 @@ export interface TlsNetworkOptions {
   readonly protocols: readonly string[];
   /** Reads a peer's certificate (DER), which is verified already. */
   readonly readPeer: (der: Uint8Array) => PeerCertificate;
+  /** The IP addresses of a host name, best first. @default those that the system finds */
+  readonly lookUp?: (host: string) => Promise<readonly string[]>;
   readonly limits?: Partial<NetworkLimits>;
   readonly log: Logger;
   readonly clock: Clock;
@@ -115,9 +121,13 @@ class SystemNetwork implements TlsNetwork {
     const { host, port } = readAddress(text);
     const tls = this.#tlsOptions(text, options);
     let failure: ClusterError | undefined;
-    for (const ip of await resolve(host, text, signal)) {
+    const ips = await this.#resolve(host, text, signal);
+    const timeoutMs = Math.ceil(this.#limits.connectMs / ips.length);
+    for (const ip of ips) {
       try {
-        return await this.#open({ ...tls, host: ip, port }, text, options);
+        const stream = await this.#open({ ...tls, host: ip, port, timeoutMs }, text, options);
+        options.judge?.(stream);
+        return stream;
       } catch (error) {
         throwIfAborted(signal);
         const failed = connectError(text, error as Error);
@@ -126,6 +136,18 @@ class SystemNetwork implements TlsNetwork {
       }
     }
     throw failure ?? new ClusterError('unreachable', `Cannot connect to ${text}: no address`);
+  }
+
+  /** The addresses of a host, in the order in which the system prefers them. */
+  async #resolve(host: string, address: string, signal: AbortSignal): Promise<readonly string[]> {
+    if (isIP(host.split('%')[0]!) !== 0) return [host];
+    const { lookUp = systemLookUp } = this.#options;
+    try {
+      return await untilAborted(lookUp(host), signal);
+    } catch (error) {
+      throwIfAborted(signal);
+      throw connectError(address, error as Error);
+    }
   }
 
   #tlsOptions(address: string, { protocols, trust }: ConnectOptions): ConnectionOptions {
@@ -143,9 +165,9 @@ class SystemNetwork implements TlsNetwork {
   }
 
   /** Connects and shakes hands; at the deadline or when stopped, nothing is left behind. */
-  #open(tls: TlsTarget, address: string, options: ConnectOptions): Promise<Stream> {
+  #open(target: Target, address: string, options: ConnectOptions): Promise<Stream> {
     const { clock } = this.#options;
-    const { connectMs } = this.#limits;
+    const { timeoutMs, ...tls } = target;
     const { signal } = options;
     return new Promise((resolve, reject) => {
       const timer = new AbortController();
@@ -174,8 +196,8 @@ class SystemNetwork implements TlsNetwork {
           fail(error as Error);
         }
       });
-      clock.sleep(connectMs, timer.signal)
-        .then(() => fail(systemError('ETIMEDOUT', `No answer within ${connectMs} ms`)), () => {});
+      clock.sleep(timeoutMs, timer.signal)
+        .then(() => fail(systemError('ETIMEDOUT', `No answer within ${timeoutMs} ms`)), () => {});
     });
   }
 
@@ -197,7 +219,12 @@ class SystemNetwork implements TlsNetwork {
   }
 }
 
-type TlsTarget = ConnectionOptions & { readonly host: string; readonly port: number };
+/** One address, and how long to wait for it. */
+type Target = ConnectionOptions & {
+  readonly host: string;
+  readonly port: number;
+  readonly timeoutMs: number;
+};
 
 /** Nothing was heard from the other end. */
 function isSilence(error: ClusterError): boolean {
@@ -222,14 +249,7 @@ function withoutCertificate(purpose: string): ClusterError {
   });
 }
 
-/** The addresses of a host, in the order in which the system prefers them. */
-async function resolve(host: string, address: string, signal: AbortSignal): Promise<string[]> {
-  if (isIP(host.split('%')[0]!) !== 0) return [host];
-  try {
-    const found = await untilAborted(lookup(host, { all: true }), signal);
-    return found.map(({ address }) => address);
-  } catch (error) {
-    throwIfAborted(signal);
-    throw connectError(address, error as Error);
-  }
+async function systemLookUp(host: string): Promise<readonly string[]> {
+  const found = await lookup(host, { all: true });
+  return found.map(({ address }) => address);
 }

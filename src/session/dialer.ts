@@ -136,17 +136,11 @@ export class Dialer {
     return pauseMs(attempt, pauseMinMs, pauseMaxMs, this.#ports.random.float());
   }
 
-  /** A session with the next address, its other end known to be our master. */
+  /** A session with the next address, its other end known to be our master (`#judge`). */
   async #open(signal: AbortSignal): Promise<Session> {
     const { clock, log } = this.#ports;
     const address = this.#nextAddress();
     const stream = await this.#connect(address, signal);
-    try {
-      this.#options.identify(stream);
-    } catch (error) {
-      turnAway(this.#ports, stream, error);
-      throw error;
-    }
     const peer = `the master at ${address}`;
     const handlers: Handlers = this.#options.handlers;
     const who = { peerRole: 'master', peer, handlers, acceptedBeforeOpen: [] } as const;
@@ -163,8 +157,12 @@ export class Dialer {
     let opened: Stream | undefined;
     try {
       return await withDeadline(clock, connectTimeoutMs, what, signal, async (inner) => {
-        const protocols = [protocolNames.session];
-        opened = await network.connect(address, { protocols, trust: 'cluster', signal: inner });
+        opened = await network.connect(address, {
+          protocols: [protocolNames.session],
+          trust: 'cluster',
+          judge: this.#judge,
+          signal: inner,
+        });
         // Too late: nobody waits for it any more.
         if (inner.aborted) opened.abort();
         return opened;
@@ -174,6 +172,16 @@ export class Dialer {
       throw error;
     }
   }
+
+  /** One address of several may lead to a stranger: it is told so, and the next one is tried. */
+  readonly #judge = (stream: Stream): void => {
+    try {
+      this.#options.identify(stream);
+    } catch (error) {
+      turnAway(this.#ports, stream, error);
+      throw error;
+    }
+  };
 
   #nextAddress(): string {
     const { addresses } = this.#options;

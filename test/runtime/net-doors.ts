@@ -7,7 +7,7 @@ import { after } from 'node:test';
 import { parseAddress } from '../../src/base/address.ts';
 import { concatBytes } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
-import type { Clock, Listener, Logger, LogLevel, Stream } from '../../src/ports.ts';
+import type { Clock, ConnectOptions, Listener, Logger, LogLevel, Stream } from '../../src/ports.ts';
 import { readCertificate } from '../../src/runtime/certificates.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { createTlsNetwork } from '../../src/runtime/net.ts';
@@ -27,16 +27,25 @@ export interface Line {
   readonly text: string;
 }
 
+/** What is special about a network. */
+export interface NetworkChange {
+  readonly clock?: Clock;
+  readonly limits?: Partial<NetworkLimits>;
+  readonly protocols?: string[];
+  readonly lookUp?: (host: string) => Promise<readonly string[]>;
+}
+
 /** A network of a node, with what it logged. */
 export function networkOf(
   credentials: TlsCredentials | undefined,
-  change: { clock?: Clock; limits?: Partial<NetworkLimits>; protocols?: string[] } = {},
+  change: NetworkChange = {},
 ): TlsNetwork & { readonly lines: Line[] } {
-  const { clock = systemClock, limits = {}, protocols = [PROTOCOL] } = change;
+  const { clock = systemClock, limits = {}, protocols = [PROTOCOL], lookUp } = change;
   const lines: Line[] = [];
   const log: Logger = { log: (level, text) => void lines.push({ level, text }), child: () => log };
   const readPeer = (der: Uint8Array) => readCertificate(der, credentials?.authorityPem);
-  const options = { credentials, protocols, readPeer, limits, log, clock };
+  const names = lookUp === undefined ? {} : { lookUp };
+  const options = { credentials, protocols, readPeer, limits, log, clock, ...names };
   return Object.assign(createTlsNetwork(options), { lines });
 }
 
@@ -58,11 +67,11 @@ after(async () => {
 /** Opens a door of a node. */
 export async function openDoor(
   credentials: TlsCredentials = master,
-  change: Parameters<typeof networkOf>[1] = {},
+  change: NetworkChange & { readonly address?: string } = {},
 ): Promise<Door> {
   const network = networkOf(credentials, change);
   const came: Stream[] = [];
-  const listener = await network.listen('127.0.0.1:0', (stream) => {
+  const listener = await network.listen(change.address ?? '127.0.0.1:0', (stream) => {
     came.push(stream);
     cleanups.push(() => stream.abort());
   });
@@ -78,12 +87,12 @@ export async function openDoor(
 export function dial(
   address: string,
   credentials: TlsCredentials | undefined = worker,
-  change: Parameters<typeof networkOf>[1] & { trust?: 'cluster' | 'anyone'; signal?: AbortSignal } =
-    {},
+  change: NetworkChange & Partial<ConnectOptions> = {},
 ): Promise<Stream> {
-  const { trust = 'cluster', signal = new AbortController().signal } = change;
+  const { trust = 'cluster', signal = new AbortController().signal, judge } = change;
   const protocols = change.protocols ?? [PROTOCOL];
-  const dialled = networkOf(credentials, change).connect(address, { protocols, trust, signal });
+  const options = { protocols, trust, signal, ...(judge === undefined ? {} : { judge }) };
+  const dialled = networkOf(credentials, change).connect(address, options);
   dialled.then((stream) => cleanups.push(() => stream.abort()), () => {});
   return dialled;
 }

@@ -8,6 +8,7 @@ import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions } from 'node:tls';
 import { ClusterError } from '../../src/base/errors.ts';
 import { fingerprint, readCertificate } from '../../src/runtime/certificates.ts';
+import type { Stream } from '../../src/ports.ts';
 import type { TlsCredentials } from '../../src/runtime/net.ts';
 import { eventually, ManualClock } from './manual-clock.ts';
 import {
@@ -194,6 +195,43 @@ test('connect() tries all addresses of a name', async () => {
   // "localhost" is ::1 as well, where nobody listens on this port, or 127.0.0.1 alone.
   const near = await dial(`localhost:${door.port}`);
   assert.equal(near.remote, `127.0.0.1:${door.port}`);
+});
+
+test('connect() goes on to the next address of a name where a stranger answers', async () => {
+  const ours = await openDoor(master, { address: '127.0.0.2:0' });
+  const stranger = await openDoor(await makeNode('master', 'm1', { issuer: twin, trusts: twin }), {
+    address: `127.0.0.1:${ours.port}`,
+  });
+  const lookUp = async () => ['127.0.0.1', '127.0.0.2', '127.0.0.3'];
+  const judge = (stream: Stream) => {
+    if (stream.certificate !== undefined) return;
+    stream.abort();
+    throw new ClusterError('authentication', `A stranger at ${stream.remote}`);
+  };
+  const near = await dial(`both:${ours.port}`, worker, { lookUp, judge });
+  assert.equal(near.remote, ours.listener.address);
+  // Nobody is left: who answered tells more than who did not.
+  await ours.listener.close();
+  await assert.rejects(
+    dial(`both:${ours.port}`, worker, { lookUp, judge }),
+    failure('authentication', /^A stranger at 127\.0\.0\.1:/),
+  );
+  await stranger.listener.close();
+});
+
+test('connect() leaves time for the other addresses of a name where the first is silent', async () => {
+  const door = await openDoor(master, { address: '127.0.0.2:0' });
+  const sockets: Socket[] = [];
+  const silent = createServer((socket) => void sockets.push(socket));
+  silent.listen(door.port, '127.0.0.1');
+  cleanups.push(() => silent.close());
+  await once(silent, 'listening');
+  const clock = new ManualClock();
+  const lookUp = async () => ['127.0.0.1', '127.0.0.2'];
+  const dialled = dial(`both:${door.port}`, worker, { clock, lookUp, limits: { connectMs: 5000 } });
+  await eventually('the connection is accepted', () => sockets.length === 1);
+  clock.advance(2500);
+  assert.equal((await dialled).remote, door.listener.address);
 });
 
 test('listen() and connect() take IPv6 addresses', async (t) => {

@@ -202,6 +202,26 @@ test('Dialer.connect() tells a stranger in the place of the master that it goes'
   ]);
 });
 
+test('Dialer.connect() goes past a stranger to the next machine of the same name', async () => {
+  const door = await new Door().listen();
+  const stranger = door.worker('stranger');
+  const visits: RawEnd[] = [];
+  const listening = stranger.ports().network.listen('stranger:1516', (stream) => {
+    visits.push(new RawEnd(new WatchedStream(stream, () => {})).read());
+  });
+  const listener = await door.world.settle(listening);
+  door.network.setAddress('masters', 'stranger', 'master');
+  const dialer = door.dialer(door.worker('worker-1'), { addresses: ['masters:1516'] });
+  const link = await door.world.settle(dialer.connect(new AbortController().signal));
+  assert.equal(link.session.peer, 'master');
+  assert.deepEqual(visits.map(({ reason }) => reason), [
+    'authentication: The node at masters:1516 is no master',
+  ]);
+  link.session.close('finished', 'Done');
+  await door.world.settle(listener.close());
+  await door.finish();
+});
+
 test('Dialer.connect() gives up a master that does not answer the hello', async () => {
   const door = new Door();
   const node = door.worker('worker-1');

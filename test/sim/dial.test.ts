@@ -38,7 +38,7 @@ test('connect() fails where nobody listens, a firewall refuses, the name or the 
   server.host.isUp = true;
   network.setAddress('alias', 'server');
   assert.equal((await dial('alias:1')).remote, 'alias:1');
-  network.setAddress('alias', undefined);
+  network.setAddress('alias');
   await assert.rejects(dial('alias:1'), { code: 'unreachable' });
 });
 

@@ -1,11 +1,12 @@
 /**
- * One attempt of a simulated node to connect: look up the name, knock, shake hands.
+ * One attempt of a simulated node to connect: look up the name, then knock and shake hands at each
+ * machine that it means, until one is accepted.
  *
  * As with TLS 1.3 the one who connects believes in the connection first. As in the real network
  * port, the one who listens gets to see also those whose certificate it does not accept.
  */
 import { abortReason, deferred } from '../../src/base/async.ts';
-import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
+import { ClusterError, codeOf, type ErrorCode } from '../../src/base/errors.ts';
 import { type Address, parseAddress } from '../../src/base/address.ts';
 import type { ConnectOptions, Stream } from '../../src/ports.ts';
 import { type ListeningPort, NOTHING_SHOWN, type SimHost } from './host.ts';
@@ -31,6 +32,10 @@ export class Dial {
   readonly #startMs: number;
   readonly #name: string;
   readonly #port: number;
+  /** Machines still to be tried. */
+  #targets: SimHost[] = [];
+  /** Why the machines tried so far would not do: the first that answered, or the first of all. */
+  #failure: Error | undefined;
   #isOver = false;
 
   constructor(
@@ -71,9 +76,15 @@ export class Dial {
   }
 
   #lookUp(): void {
-    const target = this.#network.resolve(this.#name);
-    if (target === undefined) this.#fail('unreachable', 'there is no host of that name');
-    else this.#knock(target);
+    this.#targets = this.#network.resolve(this.#name);
+    if (this.#targets.length === 0) this.#fail('unreachable', 'there is no host of that name');
+    else this.#tryNext();
+  }
+
+  #tryNext(): void {
+    const target = this.#targets.shift();
+    if (target !== undefined) this.#knock(target);
+    else this.#finish(() => this.#outcome.reject(this.#failure));
   }
 
   #roundTripMs(target: SimHost): number {
@@ -139,6 +150,12 @@ export class Dial {
       },
     );
     this.#accept(target, listening, clientAddress, far);
+    try {
+      this.#options.judge?.(near);
+    } catch (error) {
+      this.#miss(error as Error);
+      return;
+    }
     this.#finish(() => this.#outcome.resolve(near));
   }
 
@@ -152,8 +169,15 @@ export class Dial {
   }
 
   #fail(code: ErrorCode, why: string): void {
-    const error = new ClusterError(code, `Cannot connect to "${this.#address}": ${why}`);
-    this.#finish(() => this.#outcome.reject(error));
+    this.#miss(new ClusterError(code, `Cannot connect to "${this.#address}": ${why}`));
+  }
+
+  /** This machine would not do. */
+  #miss(error: Error): void {
+    if (this.#failure === undefined || codeOf(this.#failure) === 'unreachable') {
+      this.#failure = error;
+    }
+    this.#tryNext();
   }
 
   #finish(settle: () => void): void {

@@ -4,7 +4,8 @@
  * Words for faults: `cut` lets nothing through, in one or both directions, what was sent waits;
  * `stall` does so for the connections that exist, while new ones get through (half-open: both ends
  * believe in a connection that leads nowhere); `reset` drops connections at once; `heal` takes
- * cuts and stalls back. `setAddress` changes what a name means to those who connect from then on.
+ * cuts and stalls back. `setAddress` changes what a name means to those who connect from then on:
+ * one machine, or several that are tried in turn.
  */
 import { type PeerFacts, SimHost } from './host.ts';
 import type { Life } from './life.ts';
@@ -37,7 +38,7 @@ export class SimNetwork {
   readonly world: World;
   readonly random: SeededRandom;
   readonly #hosts = new Map<string, SimHost>();
-  readonly #addresses = new Map<string, string | undefined>();
+  readonly #addresses = new Map<string, readonly string[]>();
   readonly #links = new Map<string, Link>();
   readonly #connections = new Set<Connection>();
   #profile: LinkProfile;
@@ -59,14 +60,14 @@ export class SimNetwork {
   }
 
   /** What a name means now; a machine's own name means that machine unless changed. */
-  resolve(name: string): SimHost | undefined {
-    const target = this.#addresses.has(name) ? this.#addresses.get(name) : name;
-    return target === undefined ? undefined : this.#hosts.get(target);
+  resolve(name: string): SimHost[] {
+    const targets = this.#addresses.get(name) ?? [name];
+    return targets.map((target) => this.#hosts.get(target)).filter((host) => host !== undefined);
   }
 
-  /** Changes what a name means; undefined makes it unknown. */
-  setAddress(name: string, hostName: string | undefined): void {
-    this.#addresses.set(name, hostName);
+  /** Changes which machines a name means; none makes it unknown. */
+  setAddress(name: string, ...hostNames: string[]): void {
+    this.#addresses.set(name, hostNames);
   }
 
   /** The link from one machine to another. */
