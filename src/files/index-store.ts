@@ -22,7 +22,7 @@ import {
 } from '../ports.ts';
 import type { Entry, EntryChange } from './entry.ts';
 import type { FileRecord } from './scan-index.ts';
-import { inTransaction, inTransactions, slices, transactionRowsMax } from './transaction.ts';
+import { inTransaction, inTransactions, slices, transactionRowsMax } from '../base/transaction.ts';
 
 /**
  * Tables of this module; see base/migrations.ts. Paths are TEXT with one character per byte, which

@@ -8,7 +8,7 @@
 import { type BytePath, fromBytes, toBytes } from '../base/bytes.ts';
 import type { Clock, Database, SqlValue, Statement } from '../ports.ts';
 import type { Entry } from './entry.ts';
-import { inTransaction, transactionRowsMax } from './transaction.ts';
+import { inTransaction, transactionRowsMax } from '../base/transaction.ts';
 import type { NewVersion, VersionKind } from './version-store.ts';
 
 /** Tables of this module; see base/migrations.ts, and index-store.ts for the types of columns. */

@@ -13,7 +13,7 @@ import type { Journal, JournalRow } from './journal.ts';
 import { parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
-import { slices } from './transaction.ts';
+import { slices } from '../base/transaction.ts';
 import type { TreeChanges } from './tree-changes.ts';
 import type { NewVersion, VersionStore } from './version-store.ts';
 

@@ -20,7 +20,7 @@ import { isBelow } from './paths.ts';
 import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
 import { ScanPass, type ScanProgress } from './scan-pass.ts';
 import type { ScanProblem } from './scan-reading.ts';
-import { slices, transactionRowsMax } from './transaction.ts';
+import { slices, transactionRowsMax } from '../base/transaction.ts';
 
 export type { ScanProgress } from './scan-pass.ts';
 export type { ScanProblem } from './scan-reading.ts';

@@ -15,7 +15,7 @@ import { type KeepingPorts, keepLeaving, keepPresent } from './keeping.ts';
 import { isBelow, parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
-import { slices } from './transaction.ts';
+import { slices } from '../base/transaction.ts';
 import type { NewVersion, VersionStore } from './version-store.ts';
 
 /** What became of a batch. */

@@ -8,7 +8,7 @@
  */
 import { type BytePath, type ByteString, fromBytes, toBytes } from '../base/bytes.ts';
 import type { Clock, Database, SqlValue, Statement, TreeWriter } from '../ports.ts';
-import { inTransaction, inTransactions, slices, transactionRowsMax } from './transaction.ts';
+import { inTransaction, inTransactions, slices, transactionRowsMax } from '../base/transaction.ts';
 
 /** Tables of this module; see base/migrations.ts, and index-store.ts for the types of columns. */
 export const versionMigrations: readonly string[] = [

@@ -3,15 +3,23 @@
  *
  * SQLite is called synchronously and one connection serves the whole program, so a transaction
  * never spans an `await`: a long list of rows is written in many short ones, with the loop free in
- * between. What must be seen whole or not at all needs a mark of its own (see index-store.ts).
+ * between. What must be seen whole or not at all needs a mark of its own (see files/index-store.ts).
  */
-import type { Clock, Database } from '../ports.ts';
+/** The part of a database connection that a transaction needs. */
+export interface TransactionDatabase {
+  exec(sql: string): void;
+}
+
+/** The part of the clock that long work needs. */
+interface Breather {
+  breathe(): Promise<void>;
+}
 
 /** Rows of one transaction: 2 to 5 ms of work, so that the loop is never held. */
 export const transactionRowsMax = 500;
 
 /** Runs `work` in one transaction: all of it is stored, or nothing where it throws. */
-export function inTransaction<T>(database: Database, work: () => T): T {
+export function inTransaction<T>(database: TransactionDatabase, work: () => T): T {
   database.exec('BEGIN IMMEDIATE');
   try {
     const result = work();
@@ -25,7 +33,7 @@ export function inTransaction<T>(database: Database, work: () => T): T {
 
 /** Runs `work` for every row, in transactions of at most `transactionRowsMax` rows. */
 export async function inTransactions<T>(
-  ports: { readonly database: Database; readonly clock: Pick<Clock, 'breathe'> },
+  ports: { readonly database: TransactionDatabase; readonly clock: Breather },
   rows: Iterable<T>,
   work: (row: T) => void,
 ): Promise<void> {
@@ -49,7 +57,7 @@ export function* slices<T>(values: Iterable<T>, length: number): Generator<T[]> 
 
 // ---
 
-function rollBack(database: Database): void {
+function rollBack(database: TransactionDatabase): void {
   try {
     database.exec('ROLLBACK');
   } catch {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { inTransaction, inTransactions, slices } from '../../src/files/transaction.ts';
+import { inTransaction, inTransactions, slices } from '../../src/base/transaction.ts';
 import type { Database } from '../../src/ports.ts';
 
 function openTable(): Database {
