@@ -1,9 +1,12 @@
 /**
  * What no single key can tell: whether the values of a configuration fit together.
+ *
+ * Also one of which parts were refused is looked at, so that all problems are reported at once; a
+ * check that needs a refused value says nothing.
  */
 import { displayPath, fromText } from '../base/bytes.ts';
-import type { Config } from './config.ts';
-import { relativeTo } from './location.ts';
+import type { ReadConfig } from './config.ts';
+import { relativeTo, statePaths } from './location.ts';
 import { type Choice, choiceOf, commonPath, vainPatterns } from './selection.ts';
 import { formatDuration } from './units.ts';
 
@@ -25,52 +28,60 @@ export const setsMax = 256;
 const dayMs = 86_400_000;
 
 /** Everything in a configuration that does not fit together. */
-export function* misfits(config: Config): Generator<Misfit> {
+export function* misfits(config: ReadConfig): Generator<Misfit> {
   yield* pairs(config);
   yield* socketPath(config.node.controlSocket);
-  const choices = config.sets.map(choiceOf);
-  yield* overlaps(choices);
+  const choices: readonly Indexed[] = config.sets.flatMap((set, index) =>
+    set === undefined ? [] : [{ index, ...choiceOf(set) }]
+  );
+  yield* overlaps(config.sets.length, choices);
   yield* ownFiles(config, choices);
 }
 
 // ---------------------------------------------------------------------------------------------
 
-function* pairs(config: Config): Generator<Misfit> {
+/** What a set chooses, and where among the sets of the configuration it stands. */
+type Indexed = Choice & { readonly index: number };
+
+function* pairs(config: ReadConfig): Generator<Misfit> {
   const { node, worker, keepAlive, certificates } = config;
-  if (node.role === 'worker' && worker.master.length === 0) {
+  if (node.role === 'worker' && worker.master?.length === 0) {
     yield {
       key: 'worker.master',
       message: 'key "worker.master" is required on a worker: the address of the master, ' +
         'such as master = ["10.0.0.1:1517"]',
     };
   }
-  if (worker.reconnectMinMs > worker.reconnectMaxMs) {
+  const { reconnectMinMs = 0, reconnectMaxMs = Infinity } = worker;
+  if (reconnectMinMs > reconnectMaxMs) {
     yield {
       key: 'worker.reconnect_min',
-      message:
-        `key "worker.reconnect_min" (${formatDuration(worker.reconnectMinMs)}) must not be ` +
-        `longer than "worker.reconnect_max" (${formatDuration(worker.reconnectMaxMs)})`,
+      message: `key "worker.reconnect_min" (${formatDuration(reconnectMinMs)}) must not be ` +
+        `longer than "worker.reconnect_max" (${formatDuration(reconnectMaxMs)})`,
     };
   }
-  if (keepAlive.silenceMaxMs <= keepAlive.intervalMs) {
+  const { silenceMaxMs = Infinity, intervalMs = 0 } = keepAlive;
+  if (silenceMaxMs <= intervalMs) {
     yield {
       key: 'keep_alive.silence_max',
-      message: `key "keep_alive.silence_max" (${formatDuration(keepAlive.silenceMaxMs)}) must be ` +
-        `longer than "keep_alive.interval" (${formatDuration(keepAlive.intervalMs)}), or the ` +
+      message: `key "keep_alive.silence_max" (${formatDuration(silenceMaxMs)}) must be ` +
+        `longer than "keep_alive.interval" (${formatDuration(intervalMs)}), or the ` +
         'master closes connections that are alive',
     };
   }
-  if (certificates.renewBeforeMs >= certificates.nodeDays * dayMs) {
+  const { renewBeforeMs = 0, nodeDays = Infinity } = certificates;
+  if (renewBeforeMs >= nodeDays * dayMs) {
     yield {
       key: 'certificates.renew_before',
-      message: `key "certificates.renew_before" (${formatDuration(certificates.renewBeforeMs)}) ` +
-        `must be shorter than "certificates.node_days" (${certificates.nodeDays} days), or nodes ` +
+      message: `key "certificates.renew_before" (${formatDuration(renewBeforeMs)}) ` +
+        `must be shorter than "certificates.node_days" (${nodeDays} days), or nodes ` +
         'renew without end',
     };
   }
 }
 
-function* socketPath(path: string): Generator<Misfit> {
+function* socketPath(path: string | undefined): Generator<Misfit> {
+  if (path === undefined) return;
   const bytes = fromText(path).length;
   if (bytes <= socketPathBytesMax) return;
   yield {
@@ -81,17 +92,17 @@ function* socketPath(path: string): Generator<Misfit> {
   };
 }
 
-function* overlaps(sets: readonly Choice[]): Generator<Misfit> {
-  if (sets.length > setsMax) {
+function* overlaps(count: number, sets: readonly Indexed[]): Generator<Misfit> {
+  if (count > setsMax) {
     yield {
       key: `sets[${setsMax}]`,
-      message: `there are ${sets.length} sets, and nodes can tell each other of ${setsMax}`,
+      message: `there are ${count} sets, and nodes can tell each other of ${setsMax}`,
     };
     return;
   }
-  for (const [index, choice] of sets.entries()) {
+  for (const [place, choice] of sets.entries()) {
     const { set } = choice;
-    const key = `sets[${index}]`;
+    const key = `sets[${choice.index}]`;
     for (const pattern of vainPatterns(choice)) {
       yield {
         key: `${key}.include`,
@@ -99,7 +110,7 @@ function* overlaps(sets: readonly Choice[]): Generator<Misfit> {
           'correct its exclude patterns or recursive, or set exclude_defaults = false',
       };
     }
-    for (const earlier of sets.slice(0, index)) {
+    for (const earlier of sets.slice(0, place)) {
       if (earlier.set.name === set.name) {
         yield { key: `${key}.name`, message: `set "${set.name}" is declared twice: rename one` };
         continue;
@@ -119,28 +130,30 @@ function* overlaps(sets: readonly Choice[]): Generator<Misfit> {
 }
 
 /** Keys, database and sockets must never travel, however the tree is chosen. */
-function* ownFiles(config: Config, sets: readonly Choice[]): Generator<Misfit> {
-  const { node, paths, log } = config;
-  const own: [string, string][] = [
-    [`${node.tls}/x`, node.tls],
-    [paths.database, paths.database],
-    [`${paths.staging}/x`, paths.staging],
-    [`${paths.versions}/x`, paths.versions],
-    [paths.lock, paths.lock],
-    [node.controlSocket, node.controlSocket],
-    [log.file, log.file],
-    [config.file, config.file],
+function* ownFiles(config: ReadConfig, sets: readonly Indexed[]): Generator<Misfit> {
+  const { node: { root, state, tls, controlSocket }, log } = config;
+  if (root === undefined) return;
+  const paths = state === undefined ? undefined : statePaths(state);
+  const own: readonly (readonly [string | undefined, 'file' | 'directory'])[] = [
+    [tls, 'directory'],
+    [paths?.database, 'file'],
+    [paths?.staging, 'directory'],
+    [paths?.versions, 'directory'],
+    [paths?.lock, 'file'],
+    [controlSocket, 'file'],
+    [log.file, 'file'],
+    [config.file, 'file'],
   ];
-  for (const [index, { set, isChosen }] of sets.entries()) {
-    const [hit] = own.filter(([witness]) => {
-      const within = relativeTo(node.root, witness);
+  for (const { index, set, isChosen } of sets) {
+    const [hit] = own.find(([path, kind]) => {
+      if (path === undefined) return false;
+      const within = relativeTo(root, kind === 'directory' ? `${path}/x` : path);
       return within !== undefined && isChosen(fromText(within));
-    });
+    }) ?? [];
     if (hit === undefined) continue;
     yield {
       key: `sets[${index}].path`,
-      message:
-        `set "${set.name}" would copy "${hit[1]}", which belongs to muster itself: move it ` +
+      message: `set "${set.name}" would copy "${hit}", which belongs to muster itself: move it ` +
         'out of the managed tree or exclude it',
     };
   }

@@ -15,6 +15,18 @@ export interface Config extends ResolvedTables {
   readonly file: string;
 }
 
+/** A configuration as far as it could be read: what was refused, or is missing, is undefined. */
+export type ReadConfig = ReadTables & {
+  readonly sets: readonly (FileSet | undefined)[];
+  readonly file: string;
+};
+
+type ReadTables = {
+  readonly [Table in keyof ResolvedTables]: {
+    readonly [Field in keyof ResolvedTables[Table]]: ResolvedTables[Table][Field] | undefined;
+  };
+};
+
 /** Where a value comes from. */
 export interface Origin {
   readonly source: 'default' | 'file' | 'environment' | 'flag';

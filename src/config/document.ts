@@ -45,17 +45,15 @@ export interface Document {
 
 /**
  * Reads one file; what is wrong with it is added to `problems`. An included file (`isIncluded`)
- * may hold nothing but sets.
+ * may hold nothing but sets. Undefined where the file is no TOML at all.
  */
 export function readDocument(
   file: ConfigFile,
   problems: Problem[],
   isIncluded = false,
-): Document {
+): Document | undefined {
   const root = parseToml(file, problems);
-  if (root === undefined) {
-    return { fileName: file.fileName, values: new Map(), sets: undefined, include: [] };
-  }
+  if (root === undefined) return undefined;
   const reader = new DocumentReader(file, problems);
   return reader.read(root, isIncluded);
 }

@@ -10,7 +10,7 @@ import type { FileSet } from '../files/file-set.ts';
 import { misfits } from './checks.ts';
 import { type ConfigFile, type Document, type Given, type GivenSet } from './document.ts';
 import { readDocument } from './document.ts';
-import type { Config, Origin, ParsedConfig } from './config.ts';
+import type { Config, Origin, ParsedConfig, ReadConfig } from './config.ts';
 import {
   camel,
   fieldName,
@@ -52,27 +52,33 @@ export interface ConfigSources extends ConfigFile {
 export function parseConfig(sources: ConfigSources): ParsedConfig {
   const problems: Problem[] = [];
   const main = readDocument(sources, problems);
-  const included = (sources.includes ?? []).map((file) => readDocument(file, problems, true));
+  // What a file says that cannot be parsed is not known: nothing is missing from it either.
+  if (main === undefined) throw new ConfigError(sources.fileName, problems);
+  const included = (sources.includes ?? [])
+    .map((file) => readDocument(file, problems, true))
+    .filter((document) => document !== undefined);
   const resolver = new Resolver(sources, main, problems);
   const values = resolver.tables();
   const sets = resolver.sets([main, ...included]);
-  if (problems.length > 0) throw new ConfigError(sources.fileName, problems);
-  const config = {
+  const read = {
     ...values,
     sets: sets.map(({ set }) => set),
-    paths: statePaths((values['node'] as Config['node']).state),
     file: sources.fileName,
-  } as unknown as Config;
-  for (const { key, message } of misfits(config)) {
+  } as unknown as ReadConfig;
+  for (const { key, message } of misfits(read)) {
     problems.push({ where: resolver.whereOf(key, sets), message });
   }
   if (problems.length > 0) throw new ConfigError(sources.fileName, problems);
-  return { config, origins: resolver.origins };
+  const complete = read as Omit<Config, 'paths'>;
+  return {
+    config: { ...complete, paths: statePaths(complete.node.state) },
+    origins: resolver.origins,
+  };
 }
 
 /** The patterns under `include` of a configuration file; none where the file cannot be read. */
 export function includePatterns(file: ConfigFile): readonly string[] {
-  return readDocument(file, []).include;
+  return readDocument(file, [])?.include ?? [];
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -84,7 +90,8 @@ interface Layer {
 }
 
 interface ResolvedSet {
-  readonly set: FileSet;
+  /** Undefined where something of it was refused. */
+  readonly set: FileSet | undefined;
   readonly given: GivenSet | undefined;
 }
 
@@ -190,7 +197,8 @@ class Resolver {
     return derived[dotted];
   }
 
-  #resolveSet(given: GivenSet, source: 'default' | 'file'): FileSet {
+  #resolveSet(given: GivenSet, source: 'default' | 'file'): FileSet | undefined {
+    const problemsBefore = this.#problems.length;
     const name = given.values.get('name')?.raw;
     const label = typeof name === 'string' ? `sets.${name}` : 'sets';
     const fields: Record<string, unknown> = {};
@@ -202,6 +210,7 @@ class Resolver {
         ? this.#setDefault(given, label, keyName, key)
         : this.#read(value, key, this.#context(), `key "${keyName}" of ${label}`)?.value;
     }
+    if (this.#problems.length > problemsBefore) return undefined;
     return fields as unknown as Resolved<typeof setKeys>;
   }
 

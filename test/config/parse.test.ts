@@ -160,6 +160,45 @@ mode = 416
   ]);
 });
 
+test('parseConfig() reports what does not fit together along with what cannot be read', () => {
+  const text = `[node]
+name = "a b"
+role = "worker"
+root = "/srv/muster"
+[keep_alive]
+interval = "3m"
+silence_max = "5 minutes"
+[certificates]
+node_days = 20
+[worker]
+reconnect_max = 5
+reconnect_min = "1h"
+[[sets]]
+name = "a"
+path = "tls"
+[[sets]]
+name = "B"
+path = "tls"
+[[sets]]
+name = "c"
+path = "tls"
+`;
+  assert.deepEqual(
+    messagesOf(text).map((message) => message.slice(fileName.length, fileName.length + 45)),
+    [
+      ':2: key "node.name" must be 1 to 64 letters, d',
+      ':11: key "worker.reconnect_max" must be a dura',
+      ':7: key "keep_alive.silence_max" must be a dur',
+      ':17: key "name" of sets.B must be 1 to 64 lowe',
+      ': key "worker.master" is required on a worker:',
+      ': key "certificates.renew_before" (30d) must b',
+      ':21: sets "a" and "c" overlap: a file "tls/x" ',
+      ':15: set "a" would copy "/srv/muster/tls", whi',
+      ':21: set "c" would copy "/srv/muster/tls", whi',
+    ],
+  );
+});
+
 test('ConfigError names the file and the line of an only problem', () => {
   assert.throws(() => configOf(`${workerText}[keep_alive]\nintervall = "8s"\n`), (error) => {
     assert.ok(error instanceof ConfigError);
@@ -185,7 +224,8 @@ test('ConfigError lists several problems line by line', () => {
 });
 
 test('parseConfig() gives line and column of a syntax error', () => {
-  const [problem] = problemsOf(() => configOf('[node]\nname = \n'));
+  const [problem, ...others] = problemsOf(() => configOf('[node]\nname = \n'));
+  assert.deepEqual(others, [], 'nothing is said to be missing from a file that cannot be parsed');
   assert.equal(problem?.where, `${fileName}:2:8`);
   assert.match(problem?.message ?? '', /^not valid TOML: /);
 });
