@@ -186,15 +186,15 @@ path = "tls"
   assert.deepEqual(
     messagesOf(text).map((message) => message.slice(fileName.length, fileName.length + 45)),
     [
-      ':2: key "node.name" must be 1 to 64 letters, d',
-      ':11: key "worker.reconnect_max" must be a dura',
-      ':7: key "keep_alive.silence_max" must be a dur',
-      ':17: key "name" of sets.B must be 1 to 64 lowe',
-      ': key "worker.master" is required on a worker:',
-      ': key "certificates.renew_before" (30d) must b',
-      ':21: sets "a" and "c" overlap: a file "tls/x" ',
-      ':15: set "a" would copy "/srv/muster/tls", whi',
-      ':21: set "c" would copy "/srv/muster/tls", whi',
+      ':2: key "node.name" must be 1 to 64 letters, ',
+      ':11: key "worker.reconnect_max" must be a dur',
+      ':7: key "keep_alive.silence_max" must be a du',
+      ':17: key "name" of sets.B must be 1 to 64 low',
+      ': key "worker.master" is required on a worker',
+      ': key "certificates.renew_before" (30d) must ',
+      ':21: sets "a" and "c" overlap: a file "tls/x"',
+      ':15: set "a" would copy "/srv/muster/tls", wh',
+      ':21: set "c" would copy "/srv/muster/tls", wh',
     ],
   );
 });
