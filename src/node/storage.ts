@@ -1,6 +1,7 @@
 /**
  * What both roles stand on: the database, the file sets, the scanner with its index, the halts.
  */
+import { agentMigrations } from '../agents/store/schema.ts';
 import { migrate } from '../base/migrations.ts';
 import type { Config } from '../config/config.ts';
 import { applyMigrations } from '../files/apply.ts';
@@ -24,6 +25,7 @@ const migrations: readonly string[] = [
   ...identityMigrations,
   ...applyMigrations,
   ...versionMigrations,
+  ...agentMigrations,
 ];
 
 /** The stores of a node. */

@@ -1,0 +1,48 @@
+/**
+ * The tables of agents; see base/migrations.ts. Columns have the names that users of the original
+ * know. All SQL about them is in this folder.
+ *
+ * `registration`: the agents that exist, and for a while those that were removed, so that a late
+ * report does not bring one back. On a worker it follows the keys file and the master's assignments.
+ *
+ * `agent`: what was reported. `node_order_ms` orders the records of one agent from one node's
+ * database (`node_epoch`), `order_ms` those of different nodes by the master's clock; see
+ * agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the status,
+ * 2 all. `is_refused`: the master does not know the agent.
+ *
+ * `assignment`: the groups of every agent that exists, comma-separated in their order; NULL where
+ * the agent was removed. `snapshot` is the number of the snapshot with which the row was published
+ * last, 0 where that is still to come. `is_calculated` is 0 until the agent has had its first groups.
+ */
+import { connectionStatuses, textColumnNames } from '../agent.ts';
+
+const statuses = connectionStatuses.map((status) => `'${status}'`).join(', ');
+
+export const agentMigrations: readonly string[] = [
+  `CREATE TABLE registration (
+     id INTEGER PRIMARY KEY, name TEXT NOT NULL, ip TEXT, date_add INTEGER NOT NULL,
+     source TEXT NOT NULL CHECK (source IN ('keys', 'command', 'removed'))
+   ) STRICT;
+   CREATE INDEX registration_source ON registration (source);
+   CREATE TABLE agent (
+     id INTEGER PRIMARY KEY,
+     ${textColumnNames.map((name) => `${name} TEXT`).join(', ')},
+     labels TEXT NOT NULL,
+     last_keepalive INTEGER,
+     connection_status TEXT NOT NULL CHECK (connection_status IN (${statuses})),
+     disconnection_time INTEGER NOT NULL,
+     status_code INTEGER NOT NULL,
+     node_name TEXT NOT NULL, node_epoch TEXT NOT NULL,
+     node_order_ms REAL NOT NULL, order_ms REAL NOT NULL,
+     pending INTEGER NOT NULL, is_refused INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND is_refused = 0;
+   CREATE INDEX agent_refused ON agent (id) WHERE is_refused = 1;
+   CREATE INDEX agent_status ON agent (connection_status, node_name);
+   CREATE TABLE assignment (
+     id INTEGER PRIMARY KEY, name TEXT, group_names TEXT, snapshot INTEGER NOT NULL,
+     is_from_keys INTEGER NOT NULL, is_calculated INTEGER NOT NULL
+   ) STRICT;
+   CREATE INDEX assignment_snapshot ON assignment (snapshot);
+   CREATE TABLE agent_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+];
