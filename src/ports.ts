@@ -349,6 +349,20 @@ export interface Hashing {
   digest(algorithm: HashAlgorithm, bytes: Uint8Array): ByteString;
 }
 
+/**
+ * AES-128 in CBC mode with PKCS #7 padding, and HMAC-SHA256; in memory, synchronous. For protocols
+ * that are encrypted message by message. Keys and initialisation vectors have 16 bytes.
+ */
+export interface SymmetricCrypto {
+  /** The HMAC-SHA256 of some bytes. */
+  authenticate(key: Uint8Array, bytes: Uint8Array): Uint8Array;
+  /** Whether two codes are equal, in a time that does not tell where they differ. */
+  areEqual(left: Uint8Array, right: Uint8Array): boolean;
+  encrypt(key: Uint8Array, iv: Uint8Array, content: Uint8Array): Uint8Array;
+  /** Undefined where the length or the padding is wrong. */
+  decrypt(key: Uint8Array, iv: Uint8Array, encrypted: Uint8Array): Uint8Array | undefined;
+}
+
 /** Compression of blocks in memory; synchronous, for blocks of at most 1 MiB. */
 export interface Compression {
   compress(bytes: Uint8Array): Uint8Array;
