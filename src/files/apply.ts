@@ -144,9 +144,15 @@ export class Applier {
     return this.#intake.addCopy(source, item);
   }
 
-  /** Brings kept versions into the batch, to be put back; those that cannot be are returned. */
-  stageVersions(versions: readonly KeptVersion[]): Promise<ApplyFailure[]> {
-    return this.#intake.addVersions(versions);
+  /**
+   * Brings kept versions into the batch, to be put back; those that cannot be are returned.
+   * @param presentAt what the node knows to be at a path now
+   */
+  stageVersions(
+    versions: readonly KeptVersion[],
+    presentAt: (path: BytePath) => Entry | undefined,
+  ): Promise<ApplyFailure[]> {
+    return this.#intake.addVersions(versions, presentAt);
   }
 
   /** The paths that are in the batch, each with the name of its new content in staging. */

@@ -8,6 +8,7 @@
 import { type BytePath, displayPath } from '../base/bytes.ts';
 import { codeOf } from '../base/errors.ts';
 import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } from '../ports.ts';
+import type { Entry } from './entry.ts';
 import type { FileSet } from './file-set.ts';
 import { damaged, IncomingFile } from './incoming-file.ts';
 import {
@@ -138,8 +139,14 @@ export class Intake {
     }
   }
 
-  /** Stages kept versions; those that are refused, gone or damaged are left out and returned. */
-  async addVersions(versions: readonly KeptVersion[]): Promise<ApplyFailure[]> {
+  /**
+   * Stages kept versions; those that are refused, gone or damaged are left out and returned.
+   * @param presentAt what the node knows to be at a path now
+   */
+  async addVersions(
+    versions: readonly KeptVersion[],
+    presentAt: (path: BytePath) => Entry | undefined,
+  ): Promise<ApplyFailure[]> {
     const { files, staging } = this.#ports;
     const failures: ApplyFailure[] = [];
     const copies: Copy[] = [];
@@ -151,7 +158,7 @@ export class Intake {
         const set = staging.admit(version.path, version.set);
         const attributes = this.#attributes(set, version.mtimeMs);
         await files.stageVersion(version.name, stagedName, attributes);
-        copies.push({ version, set, stagedName });
+        copies.push({ version, set, stagedName, previous: presentAt(version.path) });
       } catch (error) {
         const isFull = codeOf(error) === 'noSpace';
         const earlier = isFull ? copies.map((copy) => copy.stagedName) : [];
@@ -170,14 +177,14 @@ export class Intake {
     const { files, staging, hashing } = this.#ports;
     const failures: ApplyFailure[] = [];
     const sizes = await files.staged();
-    for (const { version, set, stagedName } of copies) {
+    for (const { version, set, stagedName, previous } of copies) {
       const { path, mtimeMs } = version;
       const size = sizes.get(stagedName) ?? 0;
       const hasher = hashing.create(this.#options.algorithm);
       await files.hashStaged(stagedName, size, hasher);
       const entry = { path, size, mtimeMs, hash: hasher.digest() };
       if (version.hash === undefined || version.hash === entry.hash) {
-        staging.put({ stagedName, set, entry });
+        staging.put({ stagedName, set, entry, previous });
       } else {
         await staging.discardNames([stagedName]);
         failures.push({ path, error: damaged(entry) });
@@ -204,4 +211,6 @@ interface Copy {
   readonly version: KeptVersion;
   readonly set: FileSet;
   readonly stagedName: string;
+  /** What it is to replace. */
+  readonly previous: Entry | undefined;
 }

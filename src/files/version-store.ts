@@ -158,11 +158,10 @@ export class VersionStore {
     return rows.map(readVersion);
   }
 
-  /** The kept content of this id; undefined where there is none. */
-  get(id: number): KeptVersion | undefined {
+  /** How to undo the one change of this id; undefined where none such is noted. */
+  restoreOne(id: number): RestorePlan | undefined {
     const row = this.#selectById.get(id);
-    const version = row === undefined ? undefined : readVersion(row);
-    return version !== undefined && isKept(version) ? version : undefined;
+    return row === undefined ? undefined : planOf([readVersion(row)]);
   }
 
   /** One kept content of a path; undefined where there is none such. */
@@ -179,19 +178,12 @@ export class VersionStore {
    * the last change of a lower generation stays: a master that was set up anew counts from 1 again.
    */
   async restorePlan(sinceGeneration: number): Promise<RestorePlan> {
-    const restore: KeptVersion[] = [];
-    const remove: { path: BytePath; set: string }[] = [];
-    const lost: BytePath[] = [];
+    const undone: Version[] = [];
     const lastBefore = this.#lastBefore(sinceGeneration);
-    for (let last = '';;) {
-      const rows = this.#selectOldest.all(last, lastBefore);
-      for (const version of rows.map(readVersion)) {
-        last = version.path;
-        if (isKept(version)) restore.push(version);
-        else if (version.kind === 'created') remove.push({ path: version.path, set: version.set });
-        else lost.push(version.path);
-      }
-      if (rows.length < transactionRowsMax) return { restore, remove, lost };
+    for (;;) {
+      const rows = this.#selectOldest.all(undone.at(-1)?.path ?? '', lastBefore);
+      for (const row of rows) undone.push(readVersion(row));
+      if (rows.length < transactionRowsMax) return planOf(undone);
       await this.#ports.clock.breathe();
     }
   }
@@ -258,6 +250,16 @@ export class VersionStore {
 
 /** Paths whose versions are looked through between two breaths. */
 const pruneCount = 200;
+
+/** How to get back what was there before each of these changes, one for a path. */
+function planOf(versions: readonly Version[]): RestorePlan {
+  const others = versions.filter((version) => !isKept(version));
+  return {
+    restore: versions.filter(isKept),
+    remove: others.filter(({ kind }) => kind === 'created').map(({ path, set }) => ({ path, set })),
+    lost: others.filter(({ kind }) => kind !== 'created').map(({ path }) => path),
+  };
+}
 
 function isKept(version: Version): version is KeptVersion {
   return version.name !== undefined;

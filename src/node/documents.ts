@@ -2,6 +2,7 @@
  * The documents that a node gives about itself: what `--json` prints and the control socket serves.
  * Field names are promises; `schema_version` is raised when one changes its meaning.
  */
+import type { VersionKind } from '../files/version-store.ts';
 
 /** Version of all documents. */
 export const schemaVersion = 1;
@@ -163,9 +164,14 @@ export interface VersionsDocument extends Document {
     readonly id: number;
     readonly set: string;
     readonly path: string;
-    /** Generation whose application replaced or removed this version. */
+    /** Generation whose application made this change. */
     readonly generation: number;
-    readonly kind: string;
+    /**
+     * What was done: `replaced`, `removed`, `created` (there was nothing before: going back removes
+     * the file), or `given-up` where what was there has not been kept.
+     */
+    readonly kind: VersionKind;
+    /** Bytes that were there before. */
     readonly size: number;
     readonly replaced: string;
   }[];

@@ -8,12 +8,14 @@ import { type BytePath, type ByteString, displayPath, fromText } from '../base/b
 import { ClusterError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Applier, ApplyFailure } from '../files/apply.ts';
+import type { Entry } from '../files/entry.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Halts } from '../files/halts.ts';
 import type { Scanner } from '../files/scan.ts';
 import type { RestorePlan, VersionStore } from '../files/version-store.ts';
 import type { AppliedState } from '../tasks/integrity/applied-state.ts';
 import { type RollbackDocument, schemaVersion, type VersionsDocument } from './documents.ts';
+import type { OperationRequests } from './operations.ts';
 
 /** What rolling back works with. */
 export interface RollbackParts {
@@ -26,7 +28,10 @@ export interface RollbackParts {
   readonly sets: SetTable;
 }
 
-/** The kept versions, of one path or of all, newest first. */
+/** What is to be undone: a generation and all since, or one change by its id. */
+export type RollbackRequest = OperationRequests['rollback'];
+
+/** The noted changes of one path or of all, newest first, with what can be put back. */
 export function versionsDocument(parts: RollbackParts, path: string | undefined): VersionsDocument {
   const versions = parts.versions.list(path === undefined ? undefined : fromText(path));
   return {
@@ -46,19 +51,24 @@ export function versionsDocument(parts: RollbackParts, path: string | undefined)
 /** Puts older versions back. */
 export async function rollbackTo(
   parts: RollbackParts,
-  request: { readonly generation?: number; readonly version?: number },
+  request: RollbackRequest,
 ): Promise<RollbackDocument> {
   const plan = await planOf(parts, request);
   const digests = digestsOf(parts, plan);
+  const presentAt = (path: BytePath): Entry | undefined => {
+    const set = parts.sets.setOf(path);
+    return set === undefined ? undefined : parts.scanner.manifest(set.name).get(path);
+  };
   const failures: ApplyFailure[] = [];
-  failures.push(...await parts.applier.stageVersions(plan.restore));
+  failures.push(...await parts.applier.stageVersions(plan.restore, presentAt));
   const generation = Math.max(parts.versions.lastGeneration(), parts.applied.generation);
   const commit = await parts.applier.commitBatch(generation);
   await parts.scanner.adopt(commit.placed);
   failures.push(...commit.failures);
   let removed = 0;
   for (const set of parts.sets.sets) {
-    const leaving = plan.remove.filter((file) => file.set === set.name);
+    const leaving = plan.remove.filter((file) => file.set === set.name)
+      .map(({ path }) => presentAt(path) ?? { path });
     if (leaving.length === 0) continue;
     const removal = await parts.applier.remove(set, leaving, generation);
     await parts.scanner.forget(removal.removed);
@@ -91,7 +101,7 @@ export async function rollbackTo(
 
 async function planOf(
   parts: RollbackParts,
-  request: { readonly generation?: number; readonly version?: number },
+  request: RollbackRequest,
 ): Promise<RestorePlan> {
   if (request.generation !== undefined) {
     const plan = await parts.versions.restorePlan(request.generation);
@@ -102,13 +112,15 @@ async function planOf(
       { remedy: 'See "muster versions" for what is' },
     );
   }
-  const kept = request.version === undefined ? undefined : parts.versions.get(request.version);
-  if (kept === undefined) {
-    throw new ClusterError('notFound', `There is no kept version ${request.version}`, {
-      remedy: 'See "muster versions" for those that are kept',
-    });
-  }
-  return { restore: [kept], remove: [], lost: [] };
+  const { version: id } = request;
+  const plan = id === undefined ? undefined : parts.versions.restoreOne(id);
+  if (plan !== undefined && plan.lost.length === 0) return plan;
+  const message = plan === undefined
+    ? `There is no version ${id}`
+    : `What version ${id} of "${displayPath(plan.lost[0]!)}" held has not been kept`;
+  throw new ClusterError('notFound', message, {
+    remedy: 'See "muster versions" for those that are kept',
+  });
 }
 
 /** The present digests of the sets that a plan touches: what they are to be held against. */

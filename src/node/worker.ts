@@ -27,6 +27,7 @@ import {
   type ApproveDocument,
   type CheckDocument,
   type DifferenceDocument,
+  type RollbackDocument,
   schemaVersion,
   type StatusDocument,
   type SyncDocument,
@@ -41,7 +42,12 @@ import {
   syncDocument,
   taskDocuments,
 } from './report.ts';
-import { type RollbackParts, rollbackTo, versionsDocument } from './rollback.ts';
+import {
+  type RollbackParts,
+  type RollbackRequest,
+  rollbackTo,
+  versionsDocument,
+} from './rollback.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 
 /** What a worker needs beyond the ports of any node. */
@@ -271,8 +277,18 @@ export class WorkerNode {
   }
 
   /** Puts older versions back, and holds their sets there. */
-  rollback(request: { readonly generation?: number; readonly version?: number }) {
-    return this.#storage.tree.exclusively(() => rollbackTo(this.#rollbackParts(), request));
+  async rollback(request: RollbackRequest): Promise<RollbackDocument> {
+    const { tree } = this.#storage;
+    const done = await tree.exclusively(() => rollbackTo(this.#rollbackParts(), request));
+    const what = request.generation === undefined
+      ? `version ${request.version}`
+      : `generation ${request.generation}`;
+    this.#ports.log.log(
+      'info',
+      `Rolled back ${what}: ${done.restored} restored, ${done.removed} removed. ` +
+        `Held until approved: ${done.held.join(', ') || 'nothing'}.`,
+    );
+    return done;
   }
 
   // --- internals -----------------------------------------------------------------------------

@@ -22,7 +22,7 @@ Commands:
   status         Show how the running daemon is doing
   approve        Let through what a guard has halted
   rollback       Put back earlier versions of files
-  versions       List the earlier versions that are kept
+  versions       List the changes of files that can be undone
   cert show      Show the certificates of this node
   nodes list     List the nodes that have joined
   nodes revoke   Expel a node: its certificate is no longer accepted

@@ -223,6 +223,15 @@ export const kept: VersionsDocument = {
       replaced: '2026-11-23T09:22:05Z',
     },
     {
+      id: 4710,
+      set: 'rules',
+      path: 'etc/rules/new_rules.xml',
+      generation: 812,
+      kind: 'created',
+      size: 0,
+      replaced: '2026-11-23T09:22:05Z',
+    },
+    {
       id: 17,
       set: 'shared',
       path: `etc/shared/${'very-long-group-name-'.repeat(4)}/agent.conf`,

@@ -92,6 +92,32 @@ test('a rollback holds its set at the older state until something newer comes', 
   await world.stop();
 });
 
+test('a rollback of one change undoes that alone, also where it created the file', async () => {
+  const cluster = await startedCluster(16);
+  const { world, master } = cluster;
+  const worker = cluster.workers[0]!;
+  const node = cluster.workerNode(worker);
+  master.operator.write('etc/rules/new.xml', 'a new rule');
+  master.operator.write('etc/rules/7.xml', 'a bad rule');
+  await cluster.converge();
+  await world.run({ forMs: 5_000 });
+  const undo = async (path: string) => {
+    const [newest] = node.versions(path).versions;
+    return await world.settle(node.rollback({ version: newest!.id }));
+  };
+  assert.deepEqual((await undo('etc/rules/new.xml')).removed, 1);
+  assert.deepEqual((await undo('etc/rules/7.xml')).restored, 1);
+  const tree = worker.operator.snapshot();
+  assert.equal(tree.has('etc/rules/new.xml'), false);
+  assert.equal(text(worker.operator.read('etc/rules/7.xml')), 'rule 7');
+  // What the rollback replaced was the master's content, as the node knew it.
+  const lines = worker.records.map((record) => record.text);
+  assert.deepEqual(lines.filter((line) => line.includes('was changed on this node')), []);
+  assert.equal(lines.filter((line) => line.startsWith('Rolled back version')).length, 2);
+  await assert.rejects(world.settle(node.rollback({ version: 4711 })), { code: 'notFound' });
+  await world.stop();
+});
+
 function text(bytes: Uint8Array | undefined): string {
   return new TextDecoder().decode(bytes);
 }

@@ -52,6 +52,9 @@ function leftovers(tree: TreeWorld) {
   return { staged, versionsCount: disk.versions.children.size, journalCount: journal?.['count'] };
 }
 
+/** Nothing is known of what is at a path. */
+const unknown = (): undefined => undefined;
+
 test("Applier places small files with mode, owner and time of the receiver's set", async () => {
   const set = fileSet({ mode: 0o604, directoryMode: 0o711, owner: 'someone', group: 'some' });
   const tree = new TreeWorld({ sets: [set] });
@@ -411,7 +414,7 @@ test('Applier puts versions back and undoes a generation', async () => {
   await tree.run(applier.finish());
 
   const plan = await tree.run(versions.restorePlan(2));
-  assert.deepEqual(await tree.run(applier.stageVersions(plan.restore)), []);
+  assert.deepEqual(await tree.run(applier.stageVersions(plan.restore, unknown)), []);
   const generation = versions.lastGeneration();
   const report = await tree.run(applier.commitBatch(generation));
   assert.deepEqual(report.placed.map(({ path }) => path).sort(), ['etc/rules/a', 'etc/rules/b']);
@@ -437,7 +440,9 @@ test('Applier.stageVersions() lets no damaged version in', async () => {
     tree.node.disk.versions.children.get(version.name)!,
     (body) => body.replace(bytesOf('bad')),
   );
-  const failures = await tree.run(applier.stageVersions([version, { ...version, name: 'gone' }]));
+  const failures = await tree.run(
+    applier.stageVersions([version, { ...version, name: 'gone' }], unknown),
+  );
   assert.deepEqual(shown(failures).sort(), ['corrupt etc/rules/a', 'notFound etc/rules/a']);
   assert.equal((await tree.run(applier.commitBatch(3))).placed.length, 0);
   assert.deepEqual(leftovers(tree).staged, []);

@@ -68,6 +68,9 @@ async function place(node: Node, contents: Readonly<Record<string, string>>, gen
   return report;
 }
 
+/** Nothing is known of what is at a path. */
+const unknown = (): undefined => undefined;
+
 test('Applier and Scanner agree on a real disk, over a restart and a rollback', async () => {
   const directory = fs.mkdtempSync(join(tmpdir(), 'muster-files-'));
   try {
@@ -98,7 +101,7 @@ test('Applier and Scanner agree on a real disk, over a restart and a rollback', 
     assert.equal((await second.applier.commitBatch(3)).createdCount, 1);
 
     const plan = await second.versions.restorePlan(2);
-    assert.deepEqual(await second.applier.stageVersions(plan.restore), []);
+    assert.deepEqual(await second.applier.stageVersions(plan.restore, unknown), []);
     await second.applier.commitBatch(second.versions.lastGeneration());
     await second.applier.remove(second.set, plan.remove, second.versions.lastGeneration());
     await second.applier.finish();

@@ -46,12 +46,27 @@ test('VersionStore.list() gives what was noted, newest first', async () => {
   assert.deepEqual(shownList(), ['b 2 removed', 'a 2 replaced', 'a 1 created']);
   assert.deepEqual(shownList('a'), ['a 2 replaced', 'a 1 created']);
   const [newest] = store.list('a');
-  assert.deepEqual(store.get(newest!.id), newest);
+  assert.deepEqual(store.restoreOne(newest!.id)?.restore, [newest]);
   assert.deepEqual(
     { name: newest?.name, hash: newest?.hash, size: newest?.size, mtimeMs: newest?.mtimeMs },
     { name: 'a.2', hash: '0123456789abcdef', size: 1, mtimeMs: 2 },
   );
-  assert.equal(store.get(store.list('a')[1]!.id), undefined);
+  assert.equal(store.restoreOne(4711), undefined);
+  await tree.world.stop();
+});
+
+test('VersionStore.restoreOne() undoes one change, whatever its kind', async () => {
+  const tree = new TreeWorld();
+  const store = tree.versions();
+  const kinds = ['created', 'replaced', 'removed', 'given-up'] as const;
+  for (const kind of kinds) await note(tree, store, 1, kind, kind);
+  const idOf = (path: string): number => store.list(path)[0]!.id;
+  assert.deepEqual(kinds.map((kind) => shown(store.restoreOne(idOf(kind))!)), [
+    ['remove created of rules'],
+    ['restore replaced from replaced.1'],
+    ['restore removed from removed.1'],
+    ['lost given-up'],
+  ]);
   await tree.world.stop();
 });
 

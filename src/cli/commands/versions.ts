@@ -1,5 +1,5 @@
 /**
- * `muster versions`: the earlier versions that are kept.
+ * `muster versions`: the changes that can be undone, with the versions kept from before them.
  */
 import type { Config } from '../../config/config.ts';
 import { relativeTo, resolvePath } from '../../config/location.ts';
@@ -42,8 +42,8 @@ function versionTable(document: VersionsDocument, nowMs: number, columns: number
     [
       { title: 'ID', isNumber: true },
       { title: 'GENERATION', isNumber: true },
-      { title: 'REPLACED' },
-      { title: 'WAS' },
+      { title: 'CHANGED' },
+      { title: 'CHANGE' },
       { title: 'SIZE', isNumber: true },
       { title: 'PATH' },
     ],
@@ -52,7 +52,8 @@ function versionTable(document: VersionsDocument, nowMs: number, columns: number
       String(generation),
       ageText(momentOf(replaced), nowMs),
       kind,
-      sizeText(size),
+      // There was nothing, or nothing of it is left.
+      kind === 'created' || kind === 'given-up' ? '' : sizeText(size),
       path,
     ]),
     columns,

@@ -34,13 +34,14 @@ test('versions lists what is kept, in a table that fits the terminal', async () 
   host.operations = { versions: () => Promise.resolve(kept) };
   assert.equal(
     (await finish(host)).stdout,
-    `  ID  GENERATION  REPLACED   WAS          SIZE  PATH
+    `  ID  GENERATION  CHANGED    CHANGE       SIZE  PATH
 4711         812  5 min ago  replaced    482 B  etc/rules/local_rules.xml
+4710         812  5 min ago  created            etc/rules/new_rules.xml
   17           9  34 d ago   removed   1.2 MiB  etc/shared/very-long-group-name…
 `,
   );
   const whole = await run('versions', { versions: () => Promise.resolve(kept) });
-  assert.ok(whole.stdout.includes(kept.versions[1]!.path));
+  assert.ok(whole.stdout.includes(kept.versions[2]!.path));
 });
 
 test('versions takes a path of the tree, however it is written', async () => {
