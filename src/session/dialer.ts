@@ -84,6 +84,7 @@ export class Dialer {
     let attempt = 0;
     while (!signal.aborted) {
       let connectedMs = Infinity;
+      let isFarewell = false;
       try {
         const { session, agreement } = await this.connect(signal);
         connectedMs = clock.monotonicMs();
@@ -91,11 +92,15 @@ export class Dialer {
         const release = onAbort(signal, () => session.close('shutdown', 'The worker stops'));
         const reason = await session.closed;
         release();
+        isFarewell = reason.code === 'shutdown' && reason.by === 'peer';
         throw closeError(reason);
       } catch (error) {
         this.#disconnected(error as Error);
         if (signal.aborted) return;
-        log.log('error', `Not connected to the master: ${describeError(error)}`);
+        // A master that is stopped in order is no failure; that it is not there afterwards is.
+        if (isFarewell) {
+          log.log('info', `${describeError(error)}; connecting again until it is back.`);
+        } else log.log('error', `Not connected to the master: ${describeError(error)}`);
         attempt = clock.monotonicMs() - connectedMs > lastingMs ? 1 : attempt + 1;
         await clock.sleep(this.#pauseAfter(error, attempt), signal).catch(() => {});
       }

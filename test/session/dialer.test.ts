@@ -182,6 +182,25 @@ test('Dialer.run() tells of every refusal by the master in its words', async () 
   await door.finish();
 });
 
+test('Dialer.run() takes an orderly stop of the master for no failure, and connects again', async () => {
+  const door = await new Door().listen();
+  const node = door.worker('worker-1');
+  const dialer = door.dialer(node);
+  const { ended, stop } = running(dialer);
+  const isConnected = () => dialer.link.value !== undefined;
+  const linesOf = (level: string) =>
+    node.records.filter((line) => line.level === level).map(({ text }) => text);
+  await door.world.run({ until: isConnected, limitMs: 1000 });
+  door.acceptor.close('The master stops');
+  await door.world.run({ until: () => !isConnected(), limitMs: 1000 });
+  assert.equal(linesOf('info').at(-1), 'The master stops; connecting again until it is back.');
+  await door.world.run({ until: isConnected, limitMs: 61_000 });
+  assert.deepEqual(linesOf('error'), []);
+  stop();
+  await door.world.settle(ended);
+  await door.finish();
+});
+
 test('Dialer.connect() tells a stranger in the place of the master that it goes', async () => {
   const door = await new Door().listen();
   const node = door.worker('worker-1');
