@@ -55,12 +55,14 @@ export class LocalIntegrity implements Task {
       );
     }
     if (!offer.isNew) return { summary: undefined };
-    return { summary: summaryOf(scan, offer), facts: { generation: offer.generation.number } };
+    const summary = summaryOf(this.#tree.scanner.filesCount, offer);
+    return { summary, facts: { generation: offer.generation.number } };
   }
 }
 
-function summaryOf(scan: ScanReport, offer: Offer): string {
-  return `Calculated metadata of ${scan.filesCount} files. Generation ` +
+/** A scan that follows hints looks at few files; the table is of all of them nevertheless. */
+function summaryOf(filesCount: number, offer: Offer): string {
+  return `Calculated metadata of ${filesCount} files. Generation ` +
     `${offer.generation.number}: ${offer.createdCount} created, ${offer.replacedCount} changed, ` +
     `${offer.removedCount} deleted.`;
 }

@@ -18,5 +18,14 @@ test('workers mirror the master: first synchronisation, a change, a deletion', a
   cluster.master.operator.write('etc/shared/default/agent.conf', '<agent_config/>');
   await cluster.converge(10_000);
   assert.deepEqual(cluster.logged('warning'), []);
+  const calculated = cluster.master.records.map(({ text }) => text)
+    .filter((line) => line.includes('Calculated metadata'))
+    .map((line) => line.replace(/^Finished in [\d.]+s\. /, ''));
+  assert.deepEqual(calculated, [
+    'Calculated metadata of 51 files. Generation 1: 51 created, 0 changed, 0 deleted.',
+    'Calculated metadata of 51 files. Generation 2: 0 created, 1 changed, 0 deleted.',
+    'Calculated metadata of 50 files. Generation 3: 0 created, 0 changed, 1 deleted.',
+    'Calculated metadata of 51 files. Generation 4: 1 created, 0 changed, 0 deleted.',
+  ]);
   await world.stop();
 });
