@@ -1,7 +1,7 @@
 /**
  * Checks what was given on the command line against the table of commands.
  */
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import type { CommandSpec } from './command-spec.ts';
 import { UsageError } from './usage-error.ts';
 

@@ -6,7 +6,7 @@
  * and every mistake names what was probably meant.
  */
 import { type CAC, cac } from 'cac';
-import { nearest } from '../config/nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import { commandGroups, type CommandName } from './command-table.ts';
 import {
   checkChoice,

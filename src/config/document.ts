@@ -8,7 +8,7 @@ import { parse, TomlError } from 'smol-toml';
 import { type Table, tables } from './keys.ts';
 import type { Key } from './key.ts';
 import { type KeyLines, lineOf, locateKeys } from './lines.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Problem } from './problems.ts';
 import { setKeys } from './set-keys.ts';
 

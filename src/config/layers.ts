@@ -5,7 +5,7 @@ import { eachKey } from './keys.ts';
 import type { Given } from './document.ts';
 import type { FileValue, Key } from './key.ts';
 import type { Environment } from './location.ts';
-import { nearest } from './nearest.ts';
+import { nearest } from '../base/nearest.ts';
 import type { Problem } from './problems.ts';
 
 /** What every variable of ours begins with. */

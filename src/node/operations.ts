@@ -15,6 +15,8 @@ import type {
   VersionsDocument,
 } from './documents.ts';
 
+export type { AgentOperations } from './agent-operations.ts';
+
 /** What a running round has done so far. */
 export interface SyncProgress {
   readonly phase: 'scanning' | 'comparing' | 'fetching' | 'removing';

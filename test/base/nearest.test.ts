@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { editDistance, nearest } from '../../src/config/nearest.ts';
-import { seeded } from './sources.ts';
+import { editDistance, nearest } from '../../src/base/nearest.ts';
+import { seeded } from '../config/sources.ts';
 
 test('nearest() finds the word that was meant', () => {
   const words = ['interval', 'misses_max', 'silence_max'];
