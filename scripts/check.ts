@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   agents: ['base', 'ports'],
   identity: ['base', 'ports'],
   wazuh: ['base', 'ports'],
-  config: ['base', 'ports', 'files', 'identity'],
+  config: ['base', 'ports', 'files', 'agents', 'identity'],
   tasks: CORE,
   node: [...CORE, 'tasks', 'config'],
   cli: [...CORE, 'tasks', 'config', 'node'],

@@ -3,6 +3,7 @@
  */
 import { defaultExclude } from '../src/files/file-set.ts';
 import { keyLine, valueText } from '../src/config/effective.ts';
+import { groupRuleKeys } from '../src/config/group-rule-keys.ts';
 import { type Table, tables } from '../src/config/keys.ts';
 import type { Key } from '../src/config/key.ts';
 import { reservedVariables } from '../src/config/layers.ts';
@@ -16,7 +17,7 @@ export function configurationMarkdown(): string {
     `${doc}.`,
     keyTable(keys),
   ]);
-  return `${[...introduction(), ...sections, ...setSections()].join('\n\n')}\n`;
+  return `${[...introduction(), ...sections, ...setSections(), ...ruleSections()].join('\n\n')}\n`;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -74,6 +75,16 @@ function setSections(): string[] {
     'Where there is no `[[sets]]` at all, these are the sets. The first one in the file replaces ' +
     'all of them; `sets = []`, before the first table, is a node without managed files.',
     table(['set', 'path', 'other keys'], rows),
+  ];
+}
+
+function ruleSections(): string[] {
+  return [
+    '## [[group_rules]]',
+    'Which groups an agent gets when the master first hears of it, and has none. All conditions of ' +
+    'a rule have to hold. An agent that no rule fits gets `default`; a group without a directory ' +
+    'is left out. The main file alone can hold rules; a worker ignores them.',
+    keyTable(groupRuleKeys),
   ];
 }
 

@@ -1,6 +1,7 @@
 /**
  * The configuration of a node as the rest of the program sees it: complete, checked, with units.
  */
+import type { GroupRule } from '../agents/group-rules.ts';
 import type { FileSet } from '../files/file-set.ts';
 import type { ResolvedTables } from './keys.ts';
 import type { StatePaths } from './location.ts';
@@ -9,6 +10,8 @@ import type { StatePaths } from './location.ts';
 export interface Config extends ResolvedTables {
   /** In the order of the files; no file belongs to two of them. */
   readonly sets: readonly FileSet[];
+  /** In the order of the file. */
+  readonly groupRules: readonly GroupRule[];
   /** What lies in the state directory. */
   readonly paths: StatePaths;
   /** The configuration file, an absolute path. */
@@ -18,6 +21,7 @@ export interface Config extends ResolvedTables {
 /** A configuration as far as it could be read: what was refused, or is missing, is undefined. */
 export type ReadConfig = ReadTables & {
   readonly sets: readonly (FileSet | undefined)[];
+  readonly groupRules: readonly (GroupRule | undefined)[];
   readonly file: string;
 };
 
@@ -34,7 +38,10 @@ export interface Origin {
   readonly detail: string;
 }
 
-/** Origins by dotted key; those of sets by `sets.NAME.KEY`. */
+/**
+ * Origins by dotted key; those of sets by `sets.NAME.KEY`, those of group rules by
+ * `group_rules[N].KEY`.
+ */
 export type Origins = ReadonlyMap<string, Origin>;
 
 /** A configuration and where each of its values comes from. */

@@ -6,6 +6,7 @@
  */
 import { parse, TomlError } from 'smol-toml';
 import { type Table, tables } from './keys.ts';
+import { groupRuleKeys } from './group-rule-keys.ts';
 import type { Key } from './key.ts';
 import { type KeyLines, lineOf, locateKeys } from './lines.ts';
 import { nearest } from '../base/nearest.ts';
@@ -26,8 +27,8 @@ export interface Given {
   readonly where: string;
 }
 
-/** A `[[sets]]` table as it stands in a file. */
-export interface GivenSet {
+/** One of an array of tables, such as `[[sets]]`, as it stands in a file. */
+export interface GivenTable {
   readonly where: string;
   readonly values: ReadonlyMap<string, Given>;
 }
@@ -38,7 +39,8 @@ export interface Document {
   /** Values by dotted key. */
   readonly values: ReadonlyMap<string, Given>;
   /** Undefined where the file says nothing of sets. */
-  readonly sets: readonly GivenSet[] | undefined;
+  readonly sets: readonly GivenTable[] | undefined;
+  readonly groupRules: readonly GivenTable[];
   /** Patterns of further files. */
   readonly include: readonly string[];
 }
@@ -90,18 +92,20 @@ class DocumentReader {
 
   read(root: TomlRecord, isIncluded: boolean): Document {
     const values = new Map<string, Given>();
-    let sets: GivenSet[] | undefined;
+    let sets: GivenTable[] | undefined;
+    let groupRules: GivenTable[] = [];
     let include: string[] = [];
     for (const [name, value] of Object.entries(root)) {
       const table = Object.hasOwn(allTables, name) ? allTables[name] : undefined;
-      if (name === 'sets') sets = this.#readSets(value);
+      if (name === 'sets') sets = this.#readTables(name, setKeys, value);
       else if (isIncluded) this.#report(name, 'an included file may hold [[sets]] tables only');
+      else if (name === 'group_rules') groupRules = this.#readTables(name, groupRuleKeys, value);
       else if (name === 'include') include = this.#readInclude(value);
       else if (table === undefined) this.#report(name, unknownTopLevel(name));
       else if (!isTable(value)) this.#report(name, `"${name}" must be a table: write [${name}]`);
       else this.#readTable(name, table.keys, value, values);
     }
-    return { fileName: this.#fileName, values, sets, include };
+    return { fileName: this.#fileName, values, sets, groupRules, include };
   }
 
   #readTable(
@@ -117,15 +121,15 @@ class DocumentReader {
     }
   }
 
-  #readSets(value: unknown): GivenSet[] {
+  #readTables(name: string, keys: Readonly<Record<string, Key>>, value: unknown): GivenTable[] {
     if (!Array.isArray(value) || !value.every(isTable)) {
-      this.#report('sets', '"sets" must be an array of tables: write [[sets]]');
+      this.#report(name, `"${name}" must be an array of tables: write [[${name}]]`);
       return [];
     }
     return value.map((record, index) => {
-      const prefix = `sets[${index}]`;
+      const prefix = `${name}[${index}]`;
       const dotted = new Map<string, Given>();
-      this.#readTable(prefix, setKeys, record, dotted);
+      this.#readTable(prefix, keys, record, dotted);
       const values = [...dotted].map(([key, given]) =>
         [key.slice(prefix.length + 1), given] as const
       );
@@ -150,7 +154,7 @@ class DocumentReader {
 }
 
 const allTables: Readonly<Record<string, Table>> = tables;
-const topLevelNames = [...Object.keys(tables), 'sets', 'include'];
+const topLevelNames = [...Object.keys(tables), 'sets', 'group_rules', 'include'];
 
 function isTable(value: unknown): value is TomlRecord {
   return typeof value === 'object' && value !== null && !Array.isArray(value) &&
@@ -162,7 +166,7 @@ function unknownTopLevel(name: string): string {
 }
 
 function unknownKey(prefix: string, name: string, known: readonly string[]): string {
-  const table = prefix.startsWith('sets[') ? '[sets]' : prefix;
+  const table = prefix.replace(/^(.*)\[\d+\]$/, '[$1]');
   return `key "${name}" of [${table}] is unknown, ${suggestion(name, known, homesOf(name))}`;
 }
 

@@ -6,6 +6,7 @@ import { stringify } from 'smol-toml';
 import { displayText } from '../base/bytes.ts';
 import type { FileSet } from '../files/file-set.ts';
 import type { Config, Origin, Origins } from './config.ts';
+import { groupRuleKeys } from './group-rule-keys.ts';
 import { camel, fieldName, type FileValue, type Key } from './key.ts';
 import { eachKey } from './keys.ts';
 import { type FileSetInput, setKeys } from './set-keys.ts';
@@ -17,7 +18,10 @@ export interface EffectiveDocument {
   readonly file: string;
   /** Tables and sets in the notation of the file. */
   readonly values: Readonly<Record<string, unknown>>;
-  /** Where each value comes from, by dotted key; those of sets by `sets.NAME.KEY`. */
+  /**
+   * Where each value comes from, by dotted key; those of sets by `sets.NAME.KEY`, those of group
+   * rules by `group_rules[N].KEY`.
+   */
   readonly origins: Readonly<Record<string, Origin>>;
 }
 
@@ -28,10 +32,13 @@ export function effectiveDocument(config: Config, origins: Origins): EffectiveDo
     (values[table] ??= {})[name] = fileValue(config, table, name, key);
   }
   const sets = config.sets.map((set) => Object.fromEntries(setValues(set)));
+  const groupRules = config.groupRules.map((rule) =>
+    Object.fromEntries(tableValues(rule, groupRuleKeys))
+  );
   return {
     schema_version: 1,
     file: config.file,
-    values: { ...values, sets },
+    values: { ...values, sets, group_rules: groupRules },
     origins: Object.fromEntries(origins),
   };
 }
@@ -55,6 +62,12 @@ export function renderEffective(config: Config, origins: Origins): string {
   for (const set of config.sets) {
     lines.push('', '[[sets]]');
     for (const [name, value] of setValues(set)) add(`sets.${set.name}.${name}`, name, value);
+  }
+  for (const [index, rule] of config.groupRules.entries()) {
+    lines.push('', '[[group_rules]]');
+    for (const [name, value] of tableValues(rule, groupRuleKeys)) {
+      add(`group_rules[${index}].${name}`, name, value);
+    }
   }
   return `${lines.join('\n')}\n`;
 }
@@ -87,10 +100,21 @@ function fileValue(config: Config, table: string, name: string, key: Key): FileV
 }
 
 function setValues(set: FileSet): [keyof typeof setKeys, FileValue][] {
-  const fields = set as unknown as Readonly<Record<string, unknown>>;
-  return (Object.entries<Key>(setKeys) as [keyof typeof setKeys, Key][]).map(([name, key]) => [
+  return tableValues(set, setKeys).map(([name, value]) => [
     name,
     // "" is a path too, but does not look like one.
-    name === 'path' && set.path === '' ? '.' : key.format(fields[fieldName(name, key)]),
+    name === 'path' && value === '' ? '.' : value,
+  ]);
+}
+
+/** The values of one of an array of tables, in the notation of the file. */
+function tableValues<Name extends string>(
+  table: object,
+  keys: Readonly<Record<Name, Key>>,
+): [Name, FileValue][] {
+  const fields = table as Readonly<Record<string, unknown>>;
+  return (Object.entries<Key>(keys) as [Name, Key][]).map(([name, key]) => [
+    name,
+    key.format(fields[fieldName(name, key)]),
   ]);
 }

@@ -4,6 +4,7 @@
  * Required keys of `[node]` are not marked as required: the environment may give them.
  */
 import * as v from 'valibot';
+import { groupRuleKeys } from './group-rule-keys.ts';
 import { type Table, tables } from './keys.ts';
 import type { Key } from './key.ts';
 import { setKeys } from './set-keys.ts';
@@ -22,12 +23,17 @@ export async function configJsonSchema(): Promise<JsonSchema> {
     tableSchema(setKeys, ['name', 'path']),
     v.description('A set of managed files'),
   );
+  const groupRule = v.pipe(
+    tableSchema(groupRuleKeys, ['groups']),
+    v.description('A rule that gives groups to new agents'),
+  );
   const file = v.strictObject({
     include: v.optional(
       v.pipe(v.array(v.string()), v.description('Patterns of further files, which hold sets only')),
     ),
     ...Object.fromEntries(entries),
     sets: v.optional(v.array(set)),
+    group_rules: v.optional(v.array(groupRule)),
   });
   const { $schema, ...schema } = toJsonSchema(file, { target: 'draft-2020-12', typeMode: 'input' });
   return { $schema, title: 'Configuration of muster', ...schema };

@@ -4,10 +4,11 @@
  * `Config` is inferred from it: tables and keys in camel case, the unit at the end of the name
  * (`[keep_alive] interval = "60s"` is `config.keepAlive.intervalMs === 60_000`). To add a key, add
  * it here: file, environment, options, JSON Schema, reference page and effective configuration
- * follow. Keys of file sets are in `set-keys.ts`.
+ * follow. Keys of file sets are in `set-keys.ts`, those of group rules in `group-rule-keys.ts`.
  */
 import { addresses, choice, count, duration, list, listenAddress } from './kinds.ts';
 import { optionalAddress, path, share, size, text, toggle } from './kinds.ts';
+import { treePath } from './tree-path.ts';
 import type { Camel, Key, Resolved } from './key.ts';
 
 /** The port of the native protocol. */
@@ -22,6 +23,11 @@ const command = {
   pattern: /^[^\u0000]+$/,
   expected:
     'must be a list of texts: the command and its arguments, such as ["/usr/bin/cmd", "-t"]',
+} as const;
+const placeInTree = {
+  pattern: /./,
+  expected: 'must be a path below the root, relative to it',
+  expand: treePath,
 } as const;
 
 /** A table of the file. */
@@ -281,6 +287,32 @@ export const tables = {
         doc: 'How long one command may take before it is stopped',
         default: '60s',
         minimum: '100ms',
+      }),
+    },
+  },
+  agents: {
+    doc: 'Agents and their groups',
+    keys: {
+      keys_file: text({
+        doc: 'The file of the agents that exist, relative to the root: lines `id name ip key`',
+        default: 'etc/client.keys',
+        ...placeInTree,
+      }),
+      groups_directory: text({
+        doc: 'The directory of the groups, relative to the root: a group is a directory in it ' +
+          'that holds files',
+        default: 'etc/shared',
+        ...placeInTree,
+      }),
+      groups_interval: duration({
+        doc: 'How often the master looks for assignments to publish, and offers them to each ' +
+          'worker, if nothing happened meanwhile',
+        default: '10s',
+        minimum: '50ms',
+      }),
+      group_match: choice(['first', 'all'], {
+        doc: 'Whether a new agent gets the groups of the first group rule that fits, or of all',
+        default: 'first',
       }),
     },
   },

@@ -6,10 +6,12 @@
  * `Config` is complete and fits together, or there is none.
  */
 import * as v from 'valibot';
+import type { GroupRule } from '../agents/group-rules.ts';
 import type { FileSet } from '../files/file-set.ts';
 import { misfits } from './checks.ts';
-import { type ConfigFile, type Document, type Given, type GivenSet } from './document.ts';
+import { type ConfigFile, type Document, type Given, type GivenTable } from './document.ts';
 import { readDocument } from './document.ts';
+import { groupRuleKeys } from './group-rule-keys.ts';
 import type { Config, Origin, ParsedConfig, ReadConfig } from './config.ts';
 import {
   camel,
@@ -63,6 +65,7 @@ export function parseConfig(sources: ConfigSources): ParsedConfig {
   const read = {
     ...values,
     sets: sets.map(({ set }) => set),
+    groupRules: resolver.groupRules(main),
     file: sources.fileName,
   } as unknown as ReadConfig;
   for (const { key, message } of misfits(read)) {
@@ -92,7 +95,7 @@ interface Layer {
 interface ResolvedSet {
   /** Undefined where something of it was refused. */
   readonly set: FileSet | undefined;
-  readonly given: GivenSet | undefined;
+  readonly given: GivenTable | undefined;
 }
 
 class Resolver {
@@ -149,6 +152,14 @@ class Resolver {
     }));
   }
 
+  /** The group rules of the main file; undefined where something of one was refused. */
+  groupRules(main: Document): (GroupRule | undefined)[] {
+    return main.groupRules.map((given, index) => {
+      const fields = this.#resolveTable(given, 'file', `group_rules[${index}]`, groupRuleKeys);
+      return fields as Resolved<typeof groupRuleKeys> | undefined;
+    });
+  }
+
   /** Where a problem with a key is best shown. */
   whereOf(key: string, sets: readonly ResolvedSet[]): string {
     const [, index, name] = /^sets\[(\d+)\]\.?(.*)$/.exec(key) ?? [];
@@ -197,24 +208,34 @@ class Resolver {
     return derived[dotted];
   }
 
-  #resolveSet(given: GivenSet, source: 'default' | 'file'): FileSet | undefined {
-    const problemsBefore = this.#problems.length;
+  #resolveSet(given: GivenTable, source: 'default' | 'file'): FileSet | undefined {
     const name = given.values.get('name')?.raw;
     const label = typeof name === 'string' ? `sets.${name}` : 'sets';
+    const fields = this.#resolveTable(given, source, label, setKeys);
+    return fields as Resolved<typeof setKeys> | undefined;
+  }
+
+  /** The fields of one of an array of tables; undefined where something of it was refused. */
+  #resolveTable(
+    given: GivenTable,
+    source: 'default' | 'file',
+    label: string,
+    keys: Readonly<Record<string, Key>>,
+  ): unknown {
+    const problemsBefore = this.#problems.length;
     const fields: Record<string, unknown> = {};
-    for (const [keyName, key] of Object.entries<Key>(setKeys)) {
+    for (const [keyName, key] of Object.entries(keys)) {
       const value = given.values.get(keyName);
       const origin = { source, detail: value?.where ?? '' };
       this.origins.set(`${label}.${keyName}`, value === undefined ? noOrigin : origin);
       fields[fieldName(keyName, key)] = value === undefined
-        ? this.#setDefault(given, label, keyName, key)
+        ? this.#tableDefault(given, label, keyName, key)
         : this.#read(value, key, this.#context(), `key "${keyName}" of ${label}`)?.value;
     }
-    if (this.#problems.length > problemsBefore) return undefined;
-    return fields as unknown as Resolved<typeof setKeys>;
+    return this.#problems.length > problemsBefore ? undefined : fields;
   }
 
-  #setDefault(given: GivenSet, label: string, name: string, key: Key): unknown {
+  #tableDefault(given: GivenTable, label: string, name: string, key: Key): unknown {
     if (key.default !== undefined) return key.parse(key.default, this.#context());
     if (key.required === undefined) return this.#values.get(`guard.${name}`);
     this.#problems.push({

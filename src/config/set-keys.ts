@@ -5,13 +5,12 @@
  * shall look like where they are put. Both ends decide by their own configuration: a worker never
  * writes a file that its own sets do not choose.
  */
-import { fromText } from '../base/bytes.ts';
 import { defaultExclude } from '../files/file-set.ts';
-import { pathProblem } from '../files/paths.ts';
 import { patternProblem } from '../files/patterns.ts';
 import { account, count, list, mode, share, text, toggle } from './kinds.ts';
-import { type Key, ValueProblem } from './key.ts';
+import type { Key } from './key.ts';
 import { tables } from './keys.ts';
+import { treePath } from './tree-path.ts';
 
 const patterns = {
   kind: 'patterns',
@@ -125,16 +124,4 @@ export function withoutDefaults(set: FileSetInput): FileSetInput {
     JSON.stringify(value) !== JSON.stringify(keys[name]?.default)
   );
   return { name: set.name, path: set.path, ...Object.fromEntries(values) };
-}
-
-// ---------------------------------------------------------------------------------------------
-
-function treePath(path: string): string {
-  if (path.startsWith('/')) {
-    throw new ValueProblem('must be relative to the root, without a leading "/"');
-  }
-  const normal = path.split('/').filter((part) => part !== '' && part !== '.').join('/');
-  const problem = normal === '' ? undefined : pathProblem(fromText(normal));
-  if (problem !== undefined) throw new ValueProblem(`cannot be: "${normal}" ${problem}`);
-  return normal;
 }
