@@ -1,7 +1,7 @@
 /** Reading what is asked over the control socket: nothing that arrives there is trusted. */
 import { ClusterError } from '../base/errors.ts';
+import { flag, list, optional, type Reader, record, text, whole } from '../base/readers.ts';
 import type { OperationName, OperationRequests } from '../node/operations.ts';
-import { flag, list, optional, type Reader, record, text, whole } from '../wire/readers.ts';
 
 const day = 86_400_000;
 

@@ -3,9 +3,9 @@
  */
 import { displayText } from '../base/bytes.ts';
 import { ClusterError, type ErrorCode } from '../base/errors.ts';
+import { record, text } from '../base/readers.ts';
 import { decodePayload, encodePayload } from '../wire/codec.ts';
 import { encodeFrame } from '../wire/frame.ts';
-import { record, text } from '../wire/readers.ts';
 
 /** Longest text of a reason, characters: a sentence with names in it. */
 const reasonTextMax = 1024;

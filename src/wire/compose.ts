@@ -6,6 +6,7 @@
  */
 import { displayText } from '../base/bytes.ts';
 import { describeError, type ErrorCode, ProtocolError, readErrorCode } from '../base/errors.ts';
+import { type Reader, record, text } from '../base/readers.ts';
 import { decodePayload, encodePayload } from './codec.ts';
 import { encodeFrame, payloadBytesMax } from './frame.ts';
 import {
@@ -15,7 +16,6 @@ import {
   type ReplyOf,
   type RequestName,
 } from './messages.ts';
-import { type Reader, record, text } from './readers.ts';
 
 /** Longest message of a failure, characters: a sentence with two long paths. */
 const failureTextMax = 2048;

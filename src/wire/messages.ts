@@ -17,7 +17,7 @@ import {
   record,
   text,
   whole,
-} from './readers.ts';
+} from '../base/readers.ts';
 
 /** Bytes of a digest in the digest tree: the first 16 of the cluster's hash. */
 export const digestBytes = 16;

@@ -10,7 +10,7 @@ import {
   type NamedEntry,
   type RequestName,
 } from '../../src/wire/messages.ts';
-import type { Reader } from '../../src/wire/readers.ts';
+import type { Reader } from '../../src/base/readers.ts';
 import { payloadSamples, replySamples, type Samples } from './samples.ts';
 
 const names = Object.keys(messages) as MessageName[];

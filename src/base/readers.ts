@@ -1,11 +1,11 @@
 /**
  * Readers: from an unknown value that a peer sent to a typed one, or `ProtocolError('malformed')`.
- * They are composed into the readers of whole messages in `messages.ts`. Keys that a reader does
- * not name are ignored, so that a newer peer may send more.
+ * They are composed into the readers of whole messages, in `wire/messages.ts` and elsewhere. Keys
+ * that a reader does not name are ignored, so that a newer peer may send more.
  */
-import type { ByteString } from '../base/bytes.ts';
-import { isByteString } from '../base/bytes.ts';
-import { ProtocolError } from '../base/errors.ts';
+import type { ByteString } from './bytes.ts';
+import { isByteString } from './bytes.ts';
+import { ProtocolError } from './errors.ts';
 
 /** Turns an unknown value into a `T` or throws; `where` names the value in the error. */
 export type Reader<T> = (value: unknown, where: string) => T;
@@ -78,6 +78,15 @@ export function optional<T>(reader: Reader<T>): Reader<T | undefined> {
   return (value, where) => value === undefined || value === null ? undefined : reader(value, where);
 }
 
+/** An object with any keys and values of one kind, at most `countMax` of them. */
+export function dictionary<T>(item: Reader<T>, countMax: number): Reader<ReadonlyMap<string, T>> {
+  return (value, where) => {
+    const entries = isObject(value) ? Object.entries(value) : fail(where, 'an object');
+    if (entries.length > countMax) fail(where, `an object of at most ${countMax} keys`);
+    return new Map(entries.map(([key, element]) => [key, item(element, `${where}["${key}"]`)]));
+  };
+}
+
 type Shape = Record<string, Reader<unknown>>;
 type Fields<S extends Shape> = { readonly [K in keyof S]: ReaderType<S[K]> };
 
@@ -85,19 +94,17 @@ type Fields<S extends Shape> = { readonly [K in keyof S]: ReaderType<S[K]> };
 export function record<const S extends Shape>(shape: S): Reader<Fields<S>> {
   const fields = Object.entries(shape);
   return (value, where) => {
-    if (
-      typeof value !== 'object' || value === null || Array.isArray(value) ||
-      value instanceof Uint8Array
-    ) {
-      fail(where, 'an object');
-    }
+    if (!isObject(value)) fail(where, 'an object');
     const result: Record<string, unknown> = {};
     for (const [name, reader] of fields) {
-      const field = Object.hasOwn(value, name)
-        ? (value as Record<string, unknown>)[name]
-        : undefined;
+      const field = Object.hasOwn(value, name) ? value[name] : undefined;
       result[name] = reader(field, `${where}.${name}`);
     }
     return result as Fields<S>;
   };
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) &&
+    !(value instanceof Uint8Array);
 }

@@ -4,6 +4,7 @@ import { ProtocolError } from '../../src/base/errors.ts';
 import {
   bytes,
   byteString,
+  dictionary,
   flag,
   list,
   number,
@@ -13,7 +14,7 @@ import {
   record,
   text,
   whole,
-} from '../../src/wire/readers.ts';
+} from '../../src/base/readers.ts';
 
 function accepts<T>(reader: Reader<T>, ...values: T[]): void {
   for (const value of values) assert.deepEqual(reader(value, 'x'), value);
@@ -92,4 +93,16 @@ test('record() takes only fields of the object itself', () => {
   const reader = record({ toString: optional(text(3)), a: optional(flag) });
   assert.deepEqual(reader(Object.create({ a: true }), 'x'), { toString: undefined, a: undefined });
   assert.deepEqual(reader({}, 'x'), { toString: undefined, a: undefined });
+});
+
+test('dictionary() reads any keys, without meaning in them, up to a count', () => {
+  const read = dictionary(whole(0), 2);
+  const value: unknown = JSON.parse('{"__proto__": 1, "b": 2}');
+  assert.deepEqual([...read(value, 'ids')], [['__proto__', 1], ['b', 2]]);
+  assert.throws(
+    () => read({ a: 1, b: 2, c: 3 }, 'ids'),
+    /"ids" is not an object of at most 2 keys/,
+  );
+  assert.throws(() => read([1], 'ids'), /"ids" is not an object/);
+  assert.throws(() => read({ a: -1 }, 'ids'), /"ids\["a"\]" is not a whole number/);
 });
