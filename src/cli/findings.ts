@@ -43,6 +43,16 @@ export function problemLines(problems: readonly ProblemDocument[], isTerminal: b
   ];
 }
 
+/** What is left alone, and why. */
+export function unmanagedLines(paths: readonly ProblemDocument[], isTerminal: boolean): Line[] {
+  if (paths.length === 0) return [];
+  const count = paths.length === 1 ? '1 path is' : `${countOf(paths.length, 'path')} are`;
+  return [
+    [styled('yellow', 'muster:'), ` ${count} not managed:`],
+    ...capped(paths, isTerminal, ({ path, reason }) => `  ${path}: ${reason}`),
+  ];
+}
+
 /** Which sets are halted, why, and how to look at it and let it through. */
 export function haltLines(
   halted: readonly HaltedSet[],

@@ -163,8 +163,7 @@ export class ScanPass {
         const facts = await this.#context.tree.facts(path);
         if (facts === undefined) return true;
         if (facts.kind === 'directory') continue;
-        const kind = facts.kind === 'symlink' ? 'symlink' : 'special';
-        this.#problem(path, kind, `${kindNames[facts.kind]} stands where a directory should be`);
+        this.#problem(path, 'unreadable', standsFor(facts.kind));
       } catch (error) {
         if (codeOf(error) === 'notFound') return true;
         this.#problem(path, 'unreadable', describeError(error));
@@ -240,6 +239,11 @@ export class ScanPass {
   #refuse(path: BytePath, kind: 'symlink' | 'other'): void {
     const { sets } = this.#context;
     if (sets.setOf(path) === undefined && !sets.isOnTheWay(path)) return;
+    // Not something beside the files, but in the place of a whole set.
+    if (sets.sets.some((set) => isWithin(sets.directoryOf(set), path))) {
+      this.#problem(path, 'unreadable', standsFor(kind));
+      return;
+    }
     if (kind === 'symlink') this.#problem(path, 'symlink', 'symbolic links are not followed');
     else this.#problem(path, 'special', 'it is neither a file nor a directory');
   }
@@ -280,6 +284,10 @@ const kindNames = {
   symlink: 'a symbolic link',
   other: 'a special file',
 } as const;
+
+function standsFor(kind: keyof typeof kindNames): string {
+  return `${kindNames[kind]} stands where a directory should be`;
+}
 
 function isWithin(path: BytePath, root: BytePath): boolean {
   return path === root || isBelow(path, root);

@@ -14,9 +14,9 @@ export interface ScanProblem {
   readonly path: BytePath;
   readonly reason: string;
   /**
-   * `symlink`, `special`: not a regular file; not managed. `unreadable`: what was known of it
-   * stays. `changed`: was written to while it was read; looked at again in the next scan.
-   * `name`: a name that cannot be managed.
+   * `symlink`, `special`: not a regular file; not managed. `name`: a name that cannot be managed.
+   * `unreadable`: what was known of it stays. `changed`: was written to while it was read; looked
+   * at again in the next scan.
    */
   readonly kind: 'symlink' | 'unreadable' | 'changed' | 'special' | 'name';
 }

@@ -110,10 +110,13 @@ export interface CheckDocument extends Document {
   readonly node: string;
   readonly compared_with: 'master' | 'last applied generation' | 'last published generation';
   readonly generation: number;
+  /** Nothing differs, and everything could be read. */
   readonly in_sync: boolean;
   readonly files: number;
   readonly differences: readonly DifferenceDocument[];
   readonly problems: readonly ProblemDocument[];
+  /** Links, devices and the like beside the files: left alone, and no difference. */
+  readonly unmanaged: readonly ProblemDocument[];
   readonly halted: readonly { readonly set: string; readonly reason: string }[];
 }
 

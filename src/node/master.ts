@@ -43,7 +43,7 @@ import {
 import {
   differencesOf,
   haltDocuments,
-  problemDocuments,
+  scanDocuments,
   setDocuments,
   taskDocuments,
 } from './report.ts';
@@ -214,15 +214,16 @@ export class MasterNode {
       const changes = await changesBetween(published, actual, this.#ports.clock);
       differences.push(...differencesOf(set.name, published, changes));
     }
+    const scanned = scanDocuments(report.problems);
     return {
       schema_version: schemaVersion,
       node: this.facts.identity.node,
       compared_with: 'last published generation',
       generation: generation.number,
-      in_sync: differences.length === 0,
+      in_sync: differences.length === 0 && scanned.problems.length === 0,
       files: report.filesCount,
       differences,
-      problems: problemDocuments(report.problems),
+      ...scanned,
       halted: halts.list().map(({ set, reason }) => ({ set, reason })),
     };
   }

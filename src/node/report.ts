@@ -53,9 +53,20 @@ export function haltDocuments(halts: readonly Halt[]): HaltDocument[] {
   return halts.map(({ set, reason, sinceMs }) => ({ set, reason, since: isoTime(sinceMs) }));
 }
 
-/** What a scan could not look at. */
-export function problemDocuments(problems: readonly ScanProblem[]): ProblemDocument[] {
-  return problems.map(({ path, reason }) => ({ path: displayPath(path), reason }));
+/**
+ * What a scan could not look at, which may differ or not; and what it leaves alone, which never
+ * counts: where the master has a file there, that file is missing here, and found so.
+ */
+export function scanDocuments(
+  problems: readonly ScanProblem[],
+): { readonly problems: ProblemDocument[]; readonly unmanaged: ProblemDocument[] } {
+  const isUnmanaged = ({ kind }: ScanProblem): boolean =>
+    kind !== 'unreadable' && kind !== 'changed';
+  const document = ({ path, reason }: ScanProblem) => ({ path: displayPath(path), reason });
+  return {
+    problems: problems.filter((problem) => !isUnmanaged(problem)).map(document),
+    unmanaged: problems.filter(isUnmanaged).map(document),
+  };
 }
 
 /** Changes of a table as differences for people. */

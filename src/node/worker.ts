@@ -37,7 +37,7 @@ import type { NodeFacts } from './node-facts.ts';
 import {
   differencesOf,
   haltDocuments,
-  problemDocuments,
+  scanDocuments,
   setDocuments,
   syncDocument,
   taskDocuments,
@@ -219,7 +219,9 @@ export class WorkerNode {
     const compared = request.offline
       ? await this.#compareWithApplied()
       : await this.#compareWithMaster(signal);
-    const { differences, generation, problems } = compared;
+    const { differences, generation } = compared;
+    const scanned = scanDocuments(report.problems);
+    const problems = [...compared.problems, ...scanned.problems];
     return {
       schema_version: schemaVersion,
       node: this.facts.identity.node,
@@ -228,7 +230,8 @@ export class WorkerNode {
       in_sync: differences.length === 0 && problems.length === 0,
       files: report.filesCount,
       differences,
-      problems: [...problems, ...problemDocuments(report.problems)],
+      problems,
+      unmanaged: scanned.unmanaged,
       halted: halts.list().map(({ set, reason }) => ({ set, reason })),
     };
   }

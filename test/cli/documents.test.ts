@@ -47,7 +47,12 @@ const operations: Partial<Operations> = {
       halted: samples.halted,
     }),
   check: () =>
-    Promise.resolve({ ...samples.drifted, problems: samples.problems, halted: samples.halted }),
+    Promise.resolve({
+      ...samples.drifted,
+      problems: samples.problems,
+      unmanaged: samples.unmanaged,
+      halted: samples.halted,
+    }),
   approve: () => Promise.resolve(samples.approved),
   rollback: () => Promise.resolve({ ...samples.rolledBack, problems: samples.problems }),
   versions: () => Promise.resolve(samples.kept),

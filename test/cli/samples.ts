@@ -150,6 +150,7 @@ export const checked: CheckDocument = {
   files: 1240,
   differences: [],
   problems: [],
+  unmanaged: [],
   halted: [],
 };
 
@@ -160,6 +161,10 @@ export const halted = [{ set: 'shared', reason: 'it would lose 700 of 1239 files
 export const problems = [
   { path: 'etc/rules/locked.xml', reason: 'permission denied' },
   { path: 'etc/rules/gone\\x1b.xml', reason: 'vanished' },
+];
+
+export const unmanaged = [
+  { path: 'etc/rules/link.xml', reason: 'symbolic links are not followed' },
 ];
 
 export const approved: ApproveDocument = { schema_version: 1, approved: worker.halted };

@@ -29,3 +29,46 @@ test('workers mirror the master: first synchronisation, a change, a deletion', a
   ]);
   await world.stop();
 });
+
+test('a check leaves links and devices alone, unless they are where the master has a file', async () => {
+  const world = new World({ seed: 2 });
+  const cluster = new SimCluster(world, { workersCount: 1 });
+  const { master, workers: [worker] } = cluster;
+  master.operator.write('etc/rules/a.xml', 'rule a');
+  master.operator.write('etc/rules/sub/b.xml', 'rule b');
+  master.operator.symlink('etc/rules/link.xml', 'a.xml');
+  cluster.start();
+  await cluster.converge();
+  worker!.operator.symlink('etc/rules/link.xml', '/somewhere');
+  const { signal } = new AbortController();
+  const check = () => world.settle(cluster.workerNode(worker!).check({ offline: false }, signal));
+  const beside = await check();
+  assert.deepEqual([beside.in_sync, beside.problems, beside.differences], [true, [], []]);
+  assert.deepEqual(beside.unmanaged, [
+    { path: 'etc/rules/link.xml', reason: 'symbolic links are not followed' },
+  ]);
+  const onMaster = await world.settle(cluster.masterNode.check(signal));
+  assert.deepEqual([onMaster.in_sync, onMaster.unmanaged], [true, beside.unmanaged]);
+
+  worker!.operator.remove('etc/rules/a.xml');
+  worker!.operator.symlink('etc/rules/a.xml', '/somewhere');
+  worker!.operator.remove('etc/rules/sub');
+  worker!.operator.symlink('etc/rules/sub', '/somewhere');
+  const hiding = await check();
+  assert.deepEqual([hiding.in_sync, hiding.problems.length, hiding.unmanaged.length], [
+    false,
+    0,
+    3,
+  ]);
+  assert.deepEqual(hiding.differences.map(({ path, action }) => [path, action]), [
+    ['etc/rules/a.xml', 'create'],
+    ['etc/rules/sub/b.xml', 'create'],
+  ]);
+
+  // What was known of a whole set cannot be looked at any more.
+  worker!.operator.rename('etc/rules', 'moved');
+  worker!.operator.symlink('etc/rules', '/moved');
+  const unreadable = await check();
+  assert.deepEqual([unreadable.in_sync, unreadable.problems.length], [false, 1]);
+  await world.stop();
+});

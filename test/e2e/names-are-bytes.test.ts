@@ -127,14 +127,17 @@ test('links and special files are left out and reported, and nothing behind them
         ['etc/rules/directory', 'symbolic links are not followed'],
         ['etc/rules/dangling\\x1b[2J.xml', 'symbolic links are not followed'],
         ['etc/rules/pipe.xml', 'it is neither a file nor a directory'],
-        ['etc/lists', 'symbolic links are not followed'],
+        ['etc/lists', 'a symbolic link stands where a directory should be'],
       ]
     ) {
       await master.says(`WARNING: [Master] [Local integrity] Not managed: "${path}": ${reason}`);
     }
     assertClean(master.log());
     const found = await master.json<CheckDocument>(5, 'check');
-    assert.equal(found.problems.length, 5);
+    assert.deepEqual(found.problems.map(({ path }) => path), ['etc/lists']);
+    assert.equal(found.unmanaged.length, 4);
+    fs.rmSync(master.path('etc/lists'));
+    await master.expect(0, 'check');
   });
 });
 

@@ -233,7 +233,7 @@ test('Scanner.scan() flags a set whose directory is missing; a link there is no 
   assert.deepEqual(changed(linked), []);
   assert.deepEqual(linked.problems.map(({ path, kind }) => [path, kind]), [[
     'etc/rules',
-    'symlink',
+    'unreadable',
   ]]);
   assert.deepEqual(linked.missingRoots, ['lists']);
 

@@ -5,7 +5,7 @@ import type { CheckDocument } from '../../node/documents.ts';
 import { countOf } from '../amounts.ts';
 import { askNode, type Context, type Handler, nextCommand } from '../context.ts';
 import { outcomeExitCode } from '../exit-codes.ts';
-import { briefOf, differenceLines, haltLines, problemLines } from '../findings.ts';
+import { briefOf, differenceLines, haltLines, problemLines, unmanagedLines } from '../findings.ts';
 import type { Report } from '../output.ts';
 import { ProgressLine } from '../progress.ts';
 import { type Line, styled } from '../styled-text.ts';
@@ -40,11 +40,12 @@ async function ask(context: Context, offline: boolean): Promise<CheckDocument> {
 
 function reportOf(context: Context, document: CheckDocument, command: string): Report {
   const { invocation, output } = context;
-  const { differences, problems, halted } = document;
+  const { differences, problems, unmanaged, halted } = document;
   return {
     document,
     lines: differenceLines(differences, output.isTerminal),
     notes: [
+      ...unmanagedLines(unmanaged, output.isTerminal),
       ...problemLines(problems, output.isTerminal),
       ...haltLines(halted, (words) => nextCommand(invocation, words), { isListed: true }),
     ],

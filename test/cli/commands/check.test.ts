@@ -3,7 +3,7 @@ import test from 'node:test';
 import type { CheckDocument } from '../../../src/node/documents.ts';
 import type { Operations } from '../../../src/node/operations.ts';
 import { FakeHost, finish, run } from '../fake-host.ts';
-import { checked, drifted, halted, problems } from '../samples.ts';
+import { checked, drifted, halted, problems, unmanaged } from '../samples.ts';
 
 function answering(document: CheckDocument): Partial<Operations> {
   return { check: () => Promise.resolve(document) };
@@ -58,6 +58,18 @@ test('check that could not read everything does not call it in sync, and exits w
     'Partly compared with the master at generation 812: 1,240 files checked\n',
   );
   assert.match(stderr, /^muster: 2 paths could not be handled:\n {2}etc\/rules\/locked.xml: /);
+});
+
+test('check names what is not managed, which is no difference', async () => {
+  const beside = { ...checked, unmanaged };
+  assert.deepEqual(await run('check', answering(beside)), {
+    exitCode: 0,
+    stdout: 'In sync with the master at generation 812: 1,240 files checked\n',
+    stderr: 'muster: 1 path is not managed:\n' +
+      '  etc/rules/link.xml: symbolic links are not followed\n',
+  });
+  const quiet = await run('check --quiet', answering(beside));
+  assert.deepEqual(quiet, { exitCode: 0, stdout: '', stderr: '' });
 });
 
 test('check of a halted set exits with 6', async () => {
