@@ -232,7 +232,8 @@ export const tables = {
         maximum: 1000,
       }),
       preserve_mtime: toggle({
-        doc: 'Give files the modification time that they have on the master',
+        doc: 'Give files the modification time that they have on the master when their content ' +
+          'is transferred. A time that changes alone, as by `touch`, is not',
         default: true,
       }),
       flush: toggle({

@@ -60,10 +60,13 @@ test('a check leaves links and devices alone, unless they are where the master h
     0,
     3,
   ]);
-  assert.deepEqual(hiding.differences.map(({ path, action }) => [path, action]), [
-    ['etc/rules/a.xml', 'create'],
-    ['etc/rules/sub/b.xml', 'create'],
-  ]);
+  assert.deepEqual(
+    new Set(hiding.differences.map(({ path, action }) => `${action} ${path}`)),
+    new Set([
+      'create etc/rules/a.xml',
+      'create etc/rules/sub/b.xml',
+    ]),
+  );
 
   // What was known of a whole set cannot be looked at any more.
   worker!.operator.rename('etc/rules', 'moved');
