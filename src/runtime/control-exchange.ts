@@ -4,20 +4,14 @@
  * Whatever a handler throws becomes a reply; nothing a client does throws here. A client that goes
  * away ends the work for it by the request's signal.
  */
-import { Buffer } from 'node:buffer';
 import { once } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { deferred, untilAborted } from '../base/async.ts';
+import { untilAborted } from '../base/async.ts';
 import { ClusterError, codeOf, describeError } from '../base/errors.ts';
 import type { Logger } from '../ports.ts';
+import { type BodyLimits, BodyStream, BodyTooLargeError, readDocument } from './control-body.ts';
 import { statusOf } from './control-routes.ts';
-import type { ControlReply, ControlRequest, ErrorDocument, Router } from './control-routes.ts';
-
-/** Limits of one request. */
-export interface ExchangeLimits {
-  /** Largest body of a request, bytes. @default 1 MiB: a report of some thousand agents */
-  readonly bodyBytesMax: number;
-}
+import type { ControlReply, ErrorDocument, Router } from './control-routes.ts';
 
 /** An answer that is given without a handler. */
 class HttpError extends ClusterError {
@@ -40,7 +34,7 @@ export async function exchange(
   request: IncomingMessage,
   response: ServerResponse,
   router: Router,
-  limits: ExchangeLimits,
+  limits: BodyLimits,
   log: Logger,
 ): Promise<void> {
   const gone = new AbortController();
@@ -63,7 +57,7 @@ export async function exchange(
 async function answer(
   message: IncomingMessage,
   router: Router,
-  limits: ExchangeLimits,
+  limits: BodyLimits,
   signal: AbortSignal,
 ): Promise<ControlReply> {
   const method = message.method ?? 'GET';
@@ -78,46 +72,19 @@ async function answer(
     const error = new ClusterError('refused', `${url.pathname} takes ${allow}, not ${method}`);
     throw new HttpError(405, error, { allow });
   }
-  const body = await readBody(message, limits, signal);
-  const request: ControlRequest = {
-    method,
-    path: url.pathname,
-    params: found.params,
-    query: url.searchParams,
-    body,
-    signal,
-  };
-  return untilAborted(found.handler(request), signal);
-}
-
-async function readBody(
-  message: IncomingMessage,
-  { bodyBytesMax }: ExchangeLimits,
-  signal: AbortSignal,
-): Promise<unknown> {
-  const ended = deferred<void>();
-  const chunks: Buffer[] = [];
-  let bytesCount = 0;
-  message.on('data', (chunk: Buffer) => {
-    bytesCount += chunk.length;
-    if (bytesCount <= bodyBytesMax) {
-      chunks.push(chunk);
-      return;
+  const { handler, params } = found;
+  const asked = { method, path: url.pathname, params, query: url.searchParams, signal };
+  if (typeof handler !== 'function') {
+    const stream = new BodyStream(message, limits, signal);
+    try {
+      const request = { ...asked, chunks: stream.chunks() };
+      return await untilAborted(handler.takeStream(request), signal);
+    } finally {
+      await stream.drop();
     }
-    // The rest is read and dropped, so that the client sees the answer.
-    chunks.length = 0;
-    const error = new ClusterError('refused', `A request may have ${bodyBytesMax} bytes`);
-    ended.reject(new HttpError(413, error, { connection: 'close' }));
-  });
-  message.on('end', () => ended.resolve());
-  message.on('error', (error) => ended.reject(error));
-  await untilAborted(ended.promise, signal);
-  if (bytesCount === 0) return undefined;
-  try {
-    return JSON.parse(Buffer.concat(chunks).toString());
-  } catch (cause) {
-    throw new ClusterError('protocol', 'Cannot read the body of the request', { cause });
   }
+  const body = await readDocument(message, limits, signal);
+  return untilAborted(handler({ ...asked, body }), signal);
 }
 
 async function send(
@@ -125,7 +92,13 @@ async function send(
   reply: ControlReply,
   signal: AbortSignal,
 ): Promise<void> {
-  const { body, contentType } = reply;
+  const { body, pieces, contentType } = reply;
+  if (pieces !== undefined) {
+    response.writeHead(reply.status ?? 200, headersOf(contentType ?? 'application/json'));
+    await sendPieces(response, pieces, signal);
+    response.end();
+    return;
+  }
   if (isIterable(body)) {
     response.writeHead(reply.status ?? 200, headersOf(contentType ?? 'application/x-ndjson'));
     await sendLines(response, body, signal);
@@ -149,20 +122,35 @@ async function sendLines(
   signal: AbortSignal,
 ): Promise<void> {
   response.flushHeaders();
-  const iterator = documents[Symbol.asyncIterator]();
+  try {
+    await sendPieces(response, linesOf(documents), signal);
+    response.end();
+  } catch (error) {
+    if (!signal.aborted) response.end(`${JSON.stringify(documentOf(error))}\n`);
+  }
+}
+
+async function* linesOf(documents: AsyncIterable<unknown>): AsyncGenerator<string> {
+  for await (const document of documents) yield `${JSON.stringify(document)}\n`;
+}
+
+/** Sends pieces of text as they come, no faster than the client reads. */
+async function sendPieces(
+  response: ServerResponse,
+  pieces: AsyncIterable<string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]();
   try {
     while (true) {
       const step = await untilAborted(iterator.next(), signal);
-      if (step.done === true) break;
-      if (!response.write(`${JSON.stringify(step.value)}\n`)) {
-        await once(response, 'drain', { signal });
-      }
+      if (step.done === true) return;
+      if (!response.write(step.value)) await once(response, 'drain', { signal });
     }
-    response.end();
   } catch (error) {
     // Not awaited: it may be in the middle of something that the signal stops.
     iterator.return?.().catch(() => {});
-    if (!signal.aborted) response.end(`${JSON.stringify(documentOf(error))}\n`);
+    throw error;
   }
 }
 
@@ -170,9 +158,8 @@ function sendError(
   response: ServerResponse,
   error: unknown,
   log: Logger,
-  { method, url }: IncomingMessage,
+  { method, url, complete }: IncomingMessage,
 ): void {
-  const status = error instanceof HttpError ? error.status : statusOf(codeOf(error));
   if (!(error instanceof ClusterError)) {
     log.log('error', `Cannot answer ${method} ${url}: ${describeError(error)}`);
   }
@@ -180,9 +167,18 @@ function sendError(
     response.destroy();
     return;
   }
-  const headers = error instanceof HttpError ? error.headers : {};
-  response.writeHead(status, { ...headersOf('application/json'), ...headers });
+  response.writeHead(httpStatusOf(error), {
+    ...headersOf('application/json'),
+    ...(error instanceof HttpError ? error.headers : {}),
+    // What is still to come of the request is not waited for.
+    ...(complete ? {} : { connection: 'close' }),
+  });
   response.end(`${JSON.stringify(documentOf(error))}\n`);
+}
+
+function httpStatusOf(error: unknown): number {
+  if (error instanceof HttpError) return error.status;
+  return error instanceof BodyTooLargeError ? 413 : statusOf(codeOf(error));
 }
 
 function documentOf(error: unknown): ErrorDocument {

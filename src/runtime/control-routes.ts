@@ -29,6 +29,8 @@ export interface ControlReply {
    * where `contentType` is given.
    */
   readonly body?: unknown;
+  /** In place of `body`: text that is sent as it is, as it comes. */
+  readonly pieces?: AsyncIterable<string>;
   /** @default application/json, or application/x-ndjson for an iterable */
   readonly contentType?: string;
 }
@@ -36,8 +38,19 @@ export interface ControlReply {
 /** Answers requests. What it throws is answered as an error. */
 export type ControlHandler = (request: ControlRequest) => Promise<ControlReply>;
 
+/** A request whose body is no document, but bytes of any number. */
+export interface ControlStreamRequest extends Omit<ControlRequest, 'body'> {
+  /** What is sent, as it arrives; not read any faster than it is taken. */
+  readonly chunks: AsyncIterable<Uint8Array>;
+}
+
+/** Answers requests with a body of any size. */
+export interface ControlStreamHandler {
+  takeStream(request: ControlStreamRequest): Promise<ControlReply>;
+}
+
 /** Handlers by route. */
-export type ControlRoutes = Readonly<Record<string, ControlHandler>>;
+export type ControlRoutes = Readonly<Record<string, ControlHandler | ControlStreamHandler>>;
 
 /** How an error travels over the control socket. */
 export interface ErrorDocument {
@@ -51,14 +64,14 @@ export interface ErrorDocument {
 interface Route {
   readonly method: string;
   readonly segments: readonly string[];
-  readonly handler: ControlHandler;
+  readonly handler: ControlHandler | ControlStreamHandler;
 }
 
 /** What a request is for. */
 export type Match =
   | {
     readonly kind: 'found';
-    readonly handler: ControlHandler;
+    readonly handler: ControlHandler | ControlStreamHandler;
     readonly params: Record<string, string>;
   }
   | { readonly kind: 'noPath' }

@@ -15,6 +15,7 @@ import process from 'node:process';
 import { ClusterError, invariant } from '../base/errors.ts';
 import { formatAddress, parseAddress } from '../base/address.ts';
 import type { Listener, Logger } from '../ports.ts';
+import type { BodyLimits } from './control-body.ts';
 import { exchange } from './control-exchange.ts';
 import { Router } from './control-routes.ts';
 import type { ControlRoutes } from './control-routes.ts';
@@ -26,16 +27,21 @@ export type {
   ControlReply,
   ControlRequest,
   ControlRoutes,
+  ControlStreamHandler,
 } from './control-routes.ts';
 
 /** Longest path of a Unix socket, bytes: what the operating systems have room for. */
 const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 
-/** Largest body of a request: a report of some thousand agents. */
-const BODY_BYTES_MAX = 1024 * 1024;
-
 /** Time for a request to arrive, ms: they are small, and come from this machine or the next. */
 const REQUEST_MS = 5000;
+
+/** Those whose body is a stream have no end; a minute of silence in it means that nobody is there. */
+const BODY_LIMITS: BodyLimits = {
+  documentBytesMax: 1024 * 1024,
+  documentMs: REQUEST_MS,
+  streamIdleMs: 60_000,
+};
 
 /** Connections at once: far more than there are operators and monitors. */
 const CONNECTIONS_MAX = 64;
@@ -109,15 +115,15 @@ export async function serveAdmin(options: AdminOptions): Promise<Listener> {
 
 function serverFor(routes: ControlRoutes, log: Logger): Server {
   const router = new Router(routes);
-  const limits = { bodyBytesMax: BODY_BYTES_MAX };
   const server = createServer({
     headersTimeout: REQUEST_MS,
-    requestTimeout: REQUEST_MS,
+    // Bodies have their own limits.
+    requestTimeout: 0,
     keepAliveTimeout: REQUEST_MS,
   });
   server.maxConnections = CONNECTIONS_MAX;
   server.on('request', (request, response) => {
-    void exchange(request, response, router, limits, log);
+    void exchange(request, response, router, BODY_LIMITS, log);
   });
   return server;
 }

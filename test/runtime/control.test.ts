@@ -246,6 +246,183 @@ test('ControlRequest.signal is aborted when the client goes away', async () => {
   });
 });
 
+/** What a handler of a stream has got, in pieces of any length. */
+async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Array> {
+  const gathered: Uint8Array[] = [];
+  for await (const chunk of chunks) gathered.push(chunk);
+  return Buffer.concat(gathered);
+}
+
+/** A request that is written piece by piece. */
+function openCall(socketPath: string, path: string) {
+  const request = httpRequest({ socketPath, method: 'POST', path, agent: false });
+  request.on('error', () => {});
+  const answered = once(request, 'response').then(async ([response]) => {
+    let text = '';
+    for await (const chunk of response) text += String(chunk);
+    return { status: response.statusCode as number, text };
+  });
+  answered.catch(() => {});
+  return { request, answered };
+}
+
+test('a route may take a body of any size, byte for byte', async () => {
+  const sent = Buffer.alloc(3 * 1024 * 1024, Buffer.from([0, 255, 10, 128, 7, 13, 226]));
+  let got: Uint8Array = new Uint8Array();
+  const routes: ControlRoutes = {
+    'POST /v1/agents/:id': {
+      takeStream: async ({ chunks, params, query }) => {
+        got = await gather(chunks);
+        return { body: { params, query: [...query], bytes: got.length } };
+      },
+    },
+  };
+  await withControl(routes, async (path) => {
+    const { request, answered } = openCall(path, '/v1/agents/7?a=b');
+    request.end(sent);
+    const { status, text } = await answered;
+    assert.equal(status, 200);
+    assert.deepEqual(JSON.parse(text), {
+      params: { id: '7' },
+      query: [['a', 'b']],
+      bytes: sent.length,
+    });
+    assert.ok(sent.equals(got));
+    assert.equal((await rawCall({ socketPath: path }, 'POST', '/v1/agents/7')).status, 200);
+    assert.equal(got.length, 0);
+  });
+});
+
+test('a body is read no faster than it is used', async () => {
+  const taken = Promise.withResolvers<void>();
+  const goOn = Promise.withResolvers<void>();
+  let bytesCount = 0;
+  const routes: ControlRoutes = {
+    'POST /slow': {
+      takeStream: async ({ chunks }) => {
+        for await (const chunk of chunks) {
+          bytesCount += chunk.length;
+          taken.resolve();
+          await goOn.promise;
+        }
+        return { body: bytesCount };
+      },
+    },
+  };
+  await withControl(routes, async (path) => {
+    const { request, answered } = openCall(path, '/slow');
+    const sent = 32 * 1024 * 1024;
+    let isAllWritten = false;
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    const writing = (async () => {
+      for (let left = sent; left > 0; left -= piece.length) {
+        if (!request.write(piece)) await once(request, 'drain');
+      }
+      isAllWritten = true;
+      request.end();
+    })();
+    await taken.promise;
+    // A good while in which a server that reads on would have taken everything.
+    for (let turn = 0; turn < 2000; turn++) await new Promise((resolve) => setImmediate(resolve));
+    assert.equal(isAllWritten, false);
+    goOn.resolve();
+    await writing;
+    assert.equal((await answered).text, `${sent}\n`);
+  });
+});
+
+test('a handler sees what has arrived before the rest is sent', async () => {
+  const seen: string[] = [];
+  const routes: ControlRoutes = {
+    'POST /lines': {
+      takeStream: async ({ chunks }) => {
+        for await (const chunk of chunks) seen.push(Buffer.from(chunk).toString());
+        return { body: seen.length };
+      },
+    },
+  };
+  await withControl(routes, async (path) => {
+    const { request, answered } = openCall(path, '/lines');
+    request.write('first\n');
+    await eventually('the first piece is there', () => seen.join('') === 'first\n');
+    request.end('second\n');
+    assert.equal((await answered).status, 200);
+    assert.equal(seen.join(''), 'first\nsecond\n');
+  });
+});
+
+test('a handler that fails in the middle of a body is heard by the client', async () => {
+  const routes: ControlRoutes = {
+    'POST /full': {
+      takeStream: async ({ chunks }) => {
+        for await (const _ of chunks) throw new ClusterError('noSpace', 'Disk full');
+        return {};
+      },
+    },
+  };
+  await withControl(routes, async (path) => {
+    const { request, answered } = openCall(path, '/full');
+    const piece = Buffer.alloc(64 * 1024, 'x');
+    for (let count = 0; count < 64; count++) {
+      if (!request.write(piece)) await Promise.race([once(request, 'drain'), answered]);
+    }
+    request.end();
+    const { status, text } = await answered;
+    assert.equal(status, 507);
+    assert.match(text, /Disk full/);
+    assert.deepEqual(logged, []);
+  });
+});
+
+test('a client that goes away in the middle of a body ends the work for it', async () => {
+  const endings: unknown[] = [];
+  const routes: ControlRoutes = {
+    'POST /gone': {
+      takeStream: async ({ chunks, signal }) => {
+        try {
+          for await (const chunk of chunks) endings.push(chunk.length);
+        } catch (error) {
+          endings.push(signal.aborted);
+          throw error;
+        }
+        return {};
+      },
+    },
+    'GET /v1/status': echo,
+  };
+  await withControl(routes, async (path) => {
+    const { request } = openCall(path, '/gone');
+    request.write('abc');
+    await eventually('the body has begun', () => endings.length === 1);
+    request.destroy();
+    await eventually('the handler is told', () => endings.length === 2);
+    assert.deepEqual(endings, [3, true]);
+    await callControl({ path, route: '/v1/status' });
+    assert.deepEqual(logged, []);
+  });
+});
+
+test('a reply may be text in pieces', async () => {
+  async function* pieces(isBroken: boolean) {
+    yield '{"a":[';
+    yield '1,'.repeat(500_000);
+    if (isBroken) throw new ClusterError('failed', 'Broken');
+    yield '2]}';
+  }
+  const routes: ControlRoutes = {
+    'GET /whole': async () => ({ pieces: pieces(false) }),
+    'GET /broken': async () => ({ pieces: pieces(true) }),
+  };
+  await withControl(routes, async (path) => {
+    const document = await callControl({ path, route: '/whole' }) as { a: number[] };
+    assert.equal(document.a.length, 500_001);
+    await assert.rejects(
+      callControl({ path, route: '/broken' }),
+      failure('unreachable', /is lost$/),
+    );
+  });
+});
+
 test('callControl() has a deadline', async () => {
   await withControl({ 'GET /never': () => new Promise(() => {}) }, async (path) => {
     await assert.rejects(
