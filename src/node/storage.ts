@@ -10,6 +10,7 @@ import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
 import { indexMigrations, IndexStore } from '../files/index-store.ts';
 import { LocalTree } from '../files/local-tree.ts';
+import { lossMigrations, RecentLosses } from '../files/recent-losses.ts';
 import { Scanner } from '../files/scan.ts';
 import { versionMigrations } from '../files/version-store.ts';
 import { identityMigrations } from '../identity/node-registry.ts';
@@ -26,6 +27,7 @@ const migrations: readonly string[] = [
   ...applyMigrations,
   ...versionMigrations,
   ...agentMigrations,
+  ...lossMigrations,
 ];
 
 /** The stores of a node. */
@@ -34,6 +36,7 @@ export interface Storage {
   readonly algorithm: HashAlgorithm;
   readonly index: IndexStore;
   readonly halts: Halts;
+  readonly losses: RecentLosses;
   readonly tree: LocalTree;
 }
 
@@ -52,7 +55,9 @@ export async function openStorage(ports: Ports, config: Config): Promise<Storage
   );
   await scanner.load();
   const tree = new LocalTree({ clock }, scanner, { fullEveryMs: intervalMs });
-  return { sets, algorithm, index, halts: new Halts({ clock, database }), tree };
+  const halts = new Halts({ clock, database });
+  const losses = new RecentLosses({ clock, database });
+  return { sets, algorithm, index, halts, losses, tree };
 }
 
 /** The guard's settings as the files layer wants them. */
