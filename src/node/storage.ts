@@ -4,7 +4,7 @@
 import { agentMigrations } from '../agents/store/schema.ts';
 import { migrate } from '../base/migrations.ts';
 import type { Config } from '../config/config.ts';
-import { applyMigrations } from '../files/apply.ts';
+import { applyMigrations, laterApplyMigrations } from '../files/apply.ts';
 import { SetTable } from '../files/file-set.ts';
 import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
@@ -28,6 +28,7 @@ const migrations: readonly string[] = [
   ...versionMigrations,
   ...agentMigrations,
   ...lossMigrations,
+  ...laterApplyMigrations,
 ];
 
 /** The stores of a node. */
