@@ -239,10 +239,8 @@ export interface StagedFile {
 
 /**
  * Changing the managed tree. Names in staging and versions are plain names that the caller makes
- * up (letters, digits, '-', '.'); a name in staging may also be `DIRECTORY/NAME`, of a plain name
- * and any one of printable ASCII: such a directory comes and goes with its files. Paths are confined
- * to the root like those of `TreeReader`, and a path that leads through a symbolic link throws
- * `refused`.
+ * up (letters, digits, '-', '.'); paths are confined to the root like those of `TreeReader`, and a
+ * path that leads through a symbolic link throws `refused`.
  *
  * Verbs throw ClusterError `noSpace`, `permission`, `refused`, `notFound` or `io`.
  */
@@ -260,9 +258,7 @@ export interface TreeWriter {
   /** Removes staged files; those that are not there are no error. */
   discardStaged(names: readonly string[]): Promise<void>;
   /**
-   * Moves staged files to their paths, creating missing directories, replacing what is there. All
-   * files of one directory of staging that go to one directory of the tree under the same names may
-   * go there in one step, where nothing is yet.
+   * Moves staged files to their paths, creating missing directories, replacing what is there.
    * One outcome for each, in order: the facts of the placed file, or the error that kept it out.
    */
   place(
@@ -319,13 +315,30 @@ export type Files = TreeReader & TreeWriter;
 /** Tells about changes on the disk. A hint only: it may miss some, and may be wrong. */
 export interface Watcher {
   /**
-   * Watches directories (relative to the root) with all below them. The listener gets the path
-   * that changed, or undefined where only a full scan can tell.
+   * Begins to watch. Of the `tops` (directories relative to the root, none below another) it
+   * notices by itself when they, or directories above them, come, go or are replaced; in them, and
+   * in all below, what has been added. The listener gets the path that changed, or undefined where
+   * only a full scan can tell; all directories have to be added again then.
    */
-  watch(
-    directories: readonly BytePath[],
-    listener: (path: BytePath | undefined) => void,
-  ): { close(): void };
+  watch(tops: readonly BytePath[], listener: (path: BytePath | undefined) => void): TreeWatch;
+}
+
+/** The directories of a tree that are watched, each without what is below it. */
+export interface TreeWatch extends DirectoryWatch {
+  /** Whether all directories that were added are watched. */
+  readonly isWhole: boolean;
+  close(): void;
+}
+
+/** Whom a walk tells which directories there are. */
+export interface DirectoryWatch {
+  /**
+   * Watches a directory that is not watched yet. Called before the directory is listed, so that no
+   * change is missed between the two.
+   */
+  add(directory: BytePath): void;
+  /** Watches a directory no more. */
+  remove(directory: BytePath): void;
 }
 
 // --- hashing and compression -----------------------------------------------------------------

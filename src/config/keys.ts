@@ -173,13 +173,22 @@ export const tables = {
     doc: 'How a node learns what is in its own tree',
     keys: {
       interval: duration({
-        doc: 'How often the master looks through the whole tree',
+        doc:
+          'How often the master looks for changes that nobody told of; at the whole tree, where ' +
+          'not all of it is watched',
         default: '8s',
         minimum: '50ms',
       }),
       watch: toggle({
-        doc: 'Look at once when the system reports a change. Only a hint: the interval counts',
+        doc: 'Watch the tree, and look at once where the system reports a change',
         default: true,
+      }),
+      sweep_every: duration({
+        doc:
+          'While all of the tree is watched: how often every file is looked at nevertheless, a ' +
+          'part in each interval, since reports can be lost',
+        default: '4m',
+        minimum: '50ms',
       }),
       rehash_every: duration({
         doc: 'How often every file is read again, even if its size and time have not changed',

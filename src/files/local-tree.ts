@@ -1,45 +1,71 @@
 /**
  * The node's own tree, kept known: the scanner, fed with hints from the watcher.
  *
- * A hint only makes a look happen earlier and smaller. Whatever the hints say, a full scan comes at
- * every interval; where a hint cannot say what changed, the next look is a full scan.
+ * A hint only makes a look happen earlier and smaller. Where all directories are watched the rest of
+ * the tree is gone through in parts, one with each look, so that every file is looked at once in
+ * `sweepEveryMs`: an unchanged tree costs next to nothing, and what the watcher has missed is found
+ * all the same. Where not all are watched, or a hint cannot say what has changed, all of the tree is
+ * looked at as soon as that is due. Even then a hint need not wait for the end: the look stops at
+ * the next directory, and the one after it goes to what was hinted at first and then on.
  */
 import type { BytePath } from '../base/bytes.ts';
 import { Mutex } from '../base/async.ts';
-import type { Clock, Watcher } from '../ports.ts';
+import type { Clock, TreeWatch, Watcher } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
-import type { Scanner, ScanReport } from './scan.ts';
+import type { ScanProgress } from './scan-pass.ts';
+import type { Scanner, ScanReport, ScanScope } from './scan.ts';
 
 /** Hints beyond this many are not worth keeping apart: a full scan is cheaper. */
 const hintsMax = 1_000;
+
+/** A look that hints wait for goes on for so long nevertheless, ms: it is to get somewhere. */
+const heldUpMs = 20;
+
+/** How often to look at all files. */
+export interface LocalTreeOptions {
+  /** Where directories are not watched: longest time between two full scans, ms. */
+  readonly fullEveryMs: number;
+  /** Where all directories are watched: time in which the whole tree is gone through, ms. */
+  readonly sweepEveryMs: number;
+}
 
 /** The managed tree of this node. */
 export class LocalTree {
   readonly scanner: Scanner;
   readonly #clock: Clock;
-  readonly #fullEveryMs: number;
+  readonly #options: LocalTreeOptions;
   readonly #mutex = new Mutex();
+  #watch: TreeWatch | undefined;
   #hints = new Set<BytePath>();
   #isFullWanted = true;
+  /** Whether a look at all has begun and not come to its end. */
+  #isUnderWay = false;
   #lastFullMs = -Infinity;
+  #lastPartMs = -Infinity;
+  /** Files and directories that are due to be looked at; below zero where more than those were. */
+  #dueCount = 0;
 
-  /** @param options.fullEveryMs longest time between two full scans, ms */
-  constructor(
-    ports: { readonly clock: Clock },
-    scanner: Scanner,
-    options: { readonly fullEveryMs: number },
-  ) {
+  constructor(ports: { readonly clock: Clock }, scanner: Scanner, options: LocalTreeOptions) {
     this.#clock = ports.clock;
     this.scanner = scanner;
-    this.#fullEveryMs = options.fullEveryMs;
+    this.#options = options;
   }
 
   /** Listens to the watcher; `onHint` is called at each hint, to start a round early. */
   watch(watcher: Watcher, sets: SetTable, onHint: () => void): { close(): void } {
-    return watcher.watch(sets.roots, (path) => {
+    const watch = watcher.watch(sets.roots, (path) => {
       this.hint(path);
       onHint();
     });
+    this.#watch = watch;
+    // Only a look at everything finds all directories that are to be watched.
+    this.#isFullWanted = true;
+    return {
+      close: () => {
+        watch.close();
+        this.#watch = undefined;
+      },
+    };
   }
 
   /** Something may have changed at a path; anywhere where that is undefined. */
@@ -59,21 +85,63 @@ export class LocalTree {
   }
 
   async #refresh(signal: AbortSignal): Promise<ScanReport> {
-    const hints = this.#hints;
     const nowMs = this.#clock.monotonicMs();
-    const isFull = this.#isFullWanted || nowMs - this.#lastFullMs >= this.#fullEveryMs;
+    const hints = this.#hints;
+    const scope = this.#nextScope(hints, nowMs);
     this.#hints = new Set();
     this.#isFullWanted = false;
     try {
-      const scope = isFull ? { kind: 'full' as const } : { kind: 'hints' as const, paths: hints };
-      const report = await this.scanner.scan(scope, signal);
-      if (isFull) this.#lastFullMs = nowMs;
+      const report = await this.scanner.scan(scope, signal, undefined, this.#watch);
+      if (this.#isUnderWay && report.isThrough) {
+        this.#isUnderWay = false;
+        this.#lastFullMs = nowMs;
+      }
       return report;
     } catch (error) {
       // What was not looked at is still to be looked at.
-      if (isFull) this.#isFullWanted = true;
+      this.#isFullWanted = true;
       for (const hint of hints) this.#hints.add(hint);
       throw error;
     }
+  }
+
+  #nextScope(paths: ReadonlySet<BytePath>, nowMs: number): ScanScope {
+    const isDue = this.#watch?.isWhole !== true &&
+      nowMs - this.#lastFullMs >= this.#options.fullEveryMs;
+    const share = (nowMs - this.#lastPartMs) / this.#options.sweepEveryMs;
+    this.#lastPartMs = nowMs;
+    if (this.#isFullWanted || (isDue && !this.#isUnderWay)) {
+      this.#isUnderWay = true;
+      this.#dueCount = 0;
+      // Until all has been seen once, what is missing of it must not look like deleted.
+      if (this.#lastFullMs === -Infinity) return { kind: 'full' };
+      return { kind: 'part', paths, isAnew: true, mayGoOn: this.#untilHint(nowMs) };
+    }
+    if (this.#watch === undefined && !this.#isUnderWay) return { kind: 'hints', paths };
+    const mayGoOn = this.#isUnderWay ? this.#untilHint(nowMs) : this.#whileDue(share);
+    return { kind: 'part', paths, isAnew: false, mayGoOn };
+  }
+
+  /** Goes on until a hint has come. */
+  #untilHint(startMs: number): () => boolean {
+    return () => {
+      const isHinted = this.#hints.size > 0 || this.#isFullWanted;
+      return !isHinted || this.#clock.monotonicMs() - startMs < heldUpMs;
+    };
+  }
+
+  /** Goes on while there are files and directories due, as a share of all. */
+  #whileDue(share: number): (progress: ScanProgress) => boolean {
+    // One more than there are: where nothing is known the roots are looked for all the same.
+    const wholeCount = this.scanner.knownCount + 1;
+    this.#dueCount = Math.min(this.#dueCount + wholeCount * share, wholeCount);
+    let seenCount: number | undefined;
+    return ({ filesCount, directoriesCount }) => {
+      const count = filesCount + directoriesCount;
+      // What was looked at before was hinted at.
+      this.#dueCount -= count - (seenCount ?? count);
+      seenCount = count;
+      return this.#dueCount > 0;
+    };
   }
 }

@@ -12,7 +12,7 @@
 import { type BytePath, type ByteString } from '../base/bytes.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { invariant } from '../base/errors.ts';
-import type { HashAlgorithm, Hashing } from '../ports.ts';
+import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import { digestBytes, emptyDigest, fanOut, leafOf, leavesCount } from './digest-tree.ts';
 import type { Entry, EntryChange } from './entry.ts';
 import { emptyRows, findRow, mergeRows, writeDigested } from './packed-leaf.ts';
@@ -105,6 +105,18 @@ export class Manifest {
       ? emptyDigest
       : digestOf(this.branchDigests(), this.#tools);
     return this.#rootDigest;
+  }
+
+  /**
+   * Computes all digests that are not known yet, without holding the loop: whoever asks for one then
+   * has it at once.
+   */
+  async prepareDigests(clock: Pick<Clock, 'breathe'>): Promise<void> {
+    for (const branch of this.#branches) {
+      if (branch.hasDigest) continue;
+      branch.digest(this.#tools);
+      await clock.breathe();
+    }
   }
 
   /** The digests of the 64 branches, one after the other. */
@@ -200,6 +212,10 @@ class Branch {
     }
     this.#staleLeaves = [];
     return this.#leafDigests;
+  }
+
+  get hasDigest(): boolean {
+    return this.#digest !== undefined || this.count === 0;
   }
 
   digest(tools: Tools): ByteString {

@@ -81,6 +81,11 @@ export class ScanIndex {
     return this.#byCheck.size;
   }
 
+  /** How many directories have been seen, with those above them. */
+  get directoriesCount(): number {
+    return this.#directories.size;
+  }
+
   /** Whether the directory has been seen. */
   hasDirectory(directory: BytePath): boolean {
     return this.#directories.has(directory);

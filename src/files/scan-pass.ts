@@ -8,11 +8,12 @@
 import { throwIfAborted } from '../base/async.ts';
 import { type BytePath, type ByteString, displayPath, fromText } from '../base/bytes.ts';
 import { codeOf, describeError } from '../base/errors.ts';
-import type { DirectoryItem, DirectoryListing } from '../ports.ts';
+import type { DirectoryItem, DirectoryListing, DirectoryWatch } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
 import { isBelow, joinPath, nameOf, parentOf, pathProblem, temporaryPrefix } from './paths.ts';
 import { type FileRecord, hasSameFacts } from './scan-index.ts';
-import { type ReadingContext, type ScanProblem, ScanReading } from './scan-reading.ts';
+import type { ScanProblem } from './scan-problems.ts';
+import { type ReadingContext, ScanReading } from './scan-reading.ts';
 
 /** How far a scan has come. */
 export interface ScanProgress {
@@ -24,19 +25,24 @@ export interface ScanProgress {
 
 /** What a pass works with. */
 export interface PassContext extends ReadingContext {
+  /** Directories that could not be listed when they were last looked at. */
+  readonly unlisted: Set<BytePath>;
   readonly sets: SetTable;
   /** Whether a file that looks as it did is taken to have the content that it had. */
   readonly isTrusting: boolean;
+  /** Told of all directories that the pass comes across; undefined where nobody watches. */
+  readonly watch: DirectoryWatch | undefined;
   readonly onProgress: ((progress: ScanProgress) => void) | undefined;
 }
 
 /** Names merged between two breaths. */
 const mergeCount = 500;
 
+/** Directories still to be looked at; the last one comes next. */
+export type Itinerary = BytePath[];
+
 /** One pass over the tree. */
 export class ScanPass {
-  /** Directories that could not be listed. */
-  readonly unlisted = new Set<BytePath>();
   readonly #context: PassContext;
   readonly #reading: ScanReading;
   #directoriesCount = 0;
@@ -45,10 +51,6 @@ export class ScanPass {
   constructor(context: PassContext) {
     this.#context = context;
     this.#reading = new ScanReading(context);
-  }
-
-  get problems(): readonly ScanProblem[] {
-    return this.#reading.problems;
   }
 
   /** How far the pass has come. */
@@ -61,13 +63,19 @@ export class ScanPass {
     };
   }
 
-  /** Looks at all sets. */
-  async lookAtAll(): Promise<void> {
-    for (const root of this.#context.sets.roots) await this.#walk(root, 'all');
+  /**
+   * Goes through directories and all below them while `mayGoOn`. What is left stays in the
+   * itinerary, which is worth nothing after an error.
+   */
+  async goThrough(itinerary: Itinerary, mayGoOn: () => boolean): Promise<void> {
+    await this.#walk(itinerary, 'all', mayGoOn);
     await this.#reading.readAll();
   }
 
-  /** Looks at the directories of these paths, and below those that are new there. */
+  /**
+   * Looks at the directories of these paths, below those that are new there, and below those whose
+   * own name was given: one of another name may have taken their place.
+   */
   async lookAt(paths: ReadonlySet<BytePath>): Promise<void> {
     const { index, sets } = this.#context;
     const roots = sets.roots.filter((root) =>
@@ -77,11 +85,17 @@ export class ScanPass {
     const known = [...paths].filter((path) => index.hasDirectory(path));
     const nearest = [...paths].flatMap((path) => this.#nearestKnown(path) ?? []);
     const directories = new Set([...nearest, ...known]);
-    for (const root of roots) await this.#walk(root, 'all');
+    const again = [...roots, ...known.filter((path) => this.#isInRoot(path))].sort();
+    for (const [at, directory] of again.entries()) {
+      // Sorted, what lies below a directory comes after it.
+      if (again.slice(0, at).some((other) => isWithin(directory, other))) continue;
+      for (const each of index.subtree(directory)) this.#context.watch?.remove(each);
+      await this.#walk([directory], 'all');
+    }
     for (const directory of [...directories].sort()) {
       const isInRoot = this.#isInRoot(directory);
-      const isSeen = roots.some((root) => isWithin(directory, root));
-      if (isInRoot && !isSeen) await this.#walk(directory, 'new');
+      const isSeen = again.some((other) => isWithin(directory, other));
+      if (isInRoot && !isSeen) await this.#walk([directory], 'new');
     }
     await this.#reading.readAll();
   }
@@ -97,15 +111,20 @@ export class ScanPass {
 
   // --- walking -------------------------------------------------------------------------------
 
-  async #walk(top: BytePath, into: 'all' | 'new'): Promise<void> {
+  async #walk(
+    itinerary: Itinerary,
+    into: 'all' | 'new',
+    mayGoOn: () => boolean = () => true,
+  ): Promise<void> {
     const { clock, index, signal, onProgress } = this.#context;
-    const waiting = [top];
-    for (let directory = waiting.pop(); directory !== undefined; directory = waiting.pop()) {
+    while (itinerary.length > 0 && mayGoOn()) {
+      const at = itinerary.pop()!;
       throwIfAborted(signal);
-      const listing = await this.#list(directory);
+      const listing = await this.#list(at);
       if (listing !== undefined) {
-        for (const found of await this.#merge(directory, listing)) {
-          if (into === 'all' || !index.hasDirectory(found)) waiting.push(found);
+        // In the same order every time, or two looks at a file could be two sweeps apart.
+        for (const found of (await this.#merge(at, listing)).sort()) {
+          if (into === 'all' || !index.hasDirectory(found)) itinerary.push(found);
         }
       }
       onProgress?.(this.progress);
@@ -130,21 +149,30 @@ export class ScanPass {
   }
 
   async #list(directory: BytePath): Promise<DirectoryListing | undefined> {
+    const { tree, watch, problems, unlisted } = this.#context;
+    watch?.add(directory);
     try {
-      const listing = await this.#context.tree.list(directory);
+      const listing = await tree.list(directory);
       this.#directoriesCount++;
+      problems.forget(directory);
+      unlisted.delete(directory);
       return listing;
     } catch (error) {
+      problems.forget(directory);
       const code = codeOf(error);
       if (code === 'permission' || code === 'io') {
-        this.#problem(directory, 'unreadable', describeError(error));
-        this.unlisted.add(directory);
+        problems.add(directory, {
+          path: directory,
+          kind: 'unreadable',
+          reason: describeError(error),
+        });
+        unlisted.add(directory);
       } else if (code !== 'notFound') {
         throw error;
       } else if (await this.#isGone(directory)) {
         await this.#forgetTree(directory);
       } else {
-        this.unlisted.add(directory);
+        unlisted.add(directory);
       }
       return undefined;
     }
@@ -155,22 +183,24 @@ export class ScanPass {
    * of a set or above it: a link there is no reason to take all files for deleted.
    */
   async #isGone(directory: BytePath): Promise<boolean> {
-    if (!this.#context.sets.roots.includes(directory)) return true;
+    const { sets, tree, problems } = this.#context;
+    if (!sets.roots.includes(directory)) return true;
     for (let end = 0; end >= 0;) {
       end = directory.indexOf('/', end + 1);
       const path = end < 0 ? directory : directory.slice(0, end);
       try {
-        const facts = await this.#context.tree.facts(path);
+        const facts = await tree.facts(path);
         if (facts === undefined) return true;
         if (facts.kind === 'directory') continue;
-        this.#problem(path, 'unreadable', standsFor(facts.kind));
+        problems.add(directory, { path, kind: 'unreadable', reason: standsFor(facts.kind) });
       } catch (error) {
         if (codeOf(error) === 'notFound') return true;
-        this.#problem(path, 'unreadable', describeError(error));
+        problems.add(directory, { path, kind: 'unreadable', reason: describeError(error) });
       }
       return false;
     }
-    this.#problem(directory, 'unreadable', 'appeared or vanished while it was looked at');
+    const reason = 'appeared or vanished while it was looked at';
+    problems.add(directory, { path: directory, kind: 'unreadable', reason });
     return false;
   }
 
@@ -256,8 +286,11 @@ export class ScanPass {
   }
 
   async #forgetTree(top: BytePath): Promise<void> {
-    const { index, clock, note } = this.#context;
+    const { index, clock, note, watch, problems, unlisted } = this.#context;
     for (const directory of index.subtree(top)) {
+      watch?.remove(directory);
+      problems.forget(directory);
+      unlisted.delete(directory);
       for (const name of index.filesIn(directory).keys()) {
         note(joinPath(directory, name), undefined);
       }
@@ -266,8 +299,9 @@ export class ScanPass {
     }
   }
 
+  /** Something in the directory of a path. */
   #problem(path: BytePath, kind: ScanProblem['kind'], reason: string): void {
-    this.#reading.problems.push({ path, kind, reason });
+    this.#context.problems.add(parentOf(path), { path, kind, reason });
   }
 }
 

@@ -7,19 +7,9 @@
 import { throwIfAborted } from '../base/async.ts';
 import { type BytePath, displayPath } from '../base/bytes.ts';
 import type { Clock, HashAlgorithm, HashOutcome, Logger, TreeReader } from '../ports.ts';
+import { parentOf } from './paths.ts';
 import { type FileRecord, hasSameFacts, isRacy, makeRecord, type ScanIndex } from './scan-index.ts';
-
-/** Something that a scan could not take into account. */
-export interface ScanProblem {
-  readonly path: BytePath;
-  readonly reason: string;
-  /**
-   * `symlink`, `special`: not a regular file; not managed. `name`: a name that cannot be managed.
-   * `unreadable`: what was known of it stays. `changed`: was written to while it was read; looked
-   * at again in the next scan.
-   */
-  readonly kind: 'symlink' | 'unreadable' | 'changed' | 'special' | 'name';
-}
+import type { ScanProblems } from './scan-problems.ts';
 
 /** What reading works with. */
 export interface ReadingContext {
@@ -27,11 +17,14 @@ export interface ReadingContext {
   readonly clock: Clock;
   readonly log: Logger;
   readonly index: ScanIndex;
+  readonly problems: ScanProblems;
   readonly algorithm: HashAlgorithm;
   readonly racyWindowMs: number;
   readonly signal: AbortSignal;
   /** Takes up what was found: a record in place of an older one; undefined for a file that is gone. */
   readonly note: (path: BytePath, record: FileRecord | undefined) => void;
+  /** Takes up that a file could not be read as it is: it is to be tried again soon. */
+  readonly doubt: (path: BytePath) => void;
   /** Called after each batch: a chance to store what was found so far. */
   readonly onBatch: () => Promise<void>;
 }
@@ -42,7 +35,6 @@ const batchBytesMax = 16 * 1024 * 1024;
 
 /** The files that wait to be read. */
 export class ScanReading {
-  readonly problems: ScanProblem[] = [];
   hashedCount = 0;
   hashedBytes = 0;
   readonly #context: ReadingContext;
@@ -82,7 +74,7 @@ export class ScanReading {
   }
 
   #take(path: BytePath, outcome: HashOutcome, fromMs: number, toMs: number): void {
-    const { index, note, racyWindowMs } = this.#context;
+    const { index, note, doubt, problems, racyWindowMs } = this.#context;
     const known = index.get(path);
     if (outcome.kind === 'hashed') {
       const { facts, hash } = outcome;
@@ -100,7 +92,9 @@ export class ScanReading {
     }
     // Counts as read, or it would stay the one unread longest; not settled, so it is tried again.
     if (known !== undefined) note(path, { ...known, isSettled: false });
-    this.problems.push(
+    doubt(path);
+    problems.add(
+      parentOf(path),
       outcome.kind === 'unreadable'
         ? { path, kind: 'unreadable', reason: outcome.reason }
         : { path, kind: 'changed', reason: 'was changed while it was read' },

@@ -2,28 +2,36 @@
  * The scanner: knows what is in the managed tree, at the cost of what changed in it.
  *
  * It keeps an index of all files in memory and in the store, reads a file only where its facts
- * leave a doubt, and keeps one manifest for each set. Besides, each full scan reads some of the
- * files that were not read for the longest time, so that every file is read once in `rehashEveryMs`
- * and content changed behind unchanged times is found.
+ * leave a doubt, and keeps one manifest for each set. Besides, each scan that goes
+ * through the tree reads some of the files that were not read for the longest time, so that every
+ * file is read once in `rehashEveryMs` and content changed behind unchanged times is found.
  *
  * One scan runs at a time. A stopped or failed scan keeps what it found; the next one reports it.
  */
 import { Mutex } from '../base/async.ts';
 import type { BytePath, ByteString } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
-import type { Clock, FileFacts, HashAlgorithm, Hashing, Logger, TreeReader } from '../ports.ts';
+import type {
+  Clock,
+  DirectoryWatch,
+  FileFacts,
+  HashAlgorithm,
+  Hashing,
+  Logger,
+  TreeReader,
+} from '../ports.ts';
 import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
 import { Manifest } from './manifest.ts';
 import { isBelow } from './paths.ts';
 import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
-import { ScanPass, type ScanProgress } from './scan-pass.ts';
-import type { ScanProblem } from './scan-reading.ts';
+import { type Itinerary, type PassContext, ScanPass, type ScanProgress } from './scan-pass.ts';
+import { type ScanProblem, ScanProblems } from './scan-problems.ts';
 import { slices, transactionRowsMax } from '../base/transaction.ts';
 
 export type { ScanProgress } from './scan-pass.ts';
-export type { ScanProblem } from './scan-reading.ts';
+export type { ScanProblem } from './scan-problems.ts';
 
 /** How to scan. */
 export interface ScannerOptions {
@@ -43,19 +51,32 @@ export interface ScannerPorts {
   readonly log: Logger;
 }
 
-/** Where to look: everywhere, or at the directories of these paths and what is new in them. */
+/**
+ * Where to look. `full`: everywhere. `hints`: at the directories of these paths and what is new in
+ * them, and at files that could not be told by their times before. `part`: like `hints`, and then
+ * through the tree, directory by directory while `mayGoOn`: from where the last `part` has stopped,
+ * or anew.
+ */
 export type ScanScope =
   | { readonly kind: 'full' }
-  | { readonly kind: 'hints'; readonly paths: ReadonlySet<BytePath> };
+  | { readonly kind: 'hints'; readonly paths: ReadonlySet<BytePath> }
+  | {
+    readonly kind: 'part';
+    readonly paths: ReadonlySet<BytePath>;
+    readonly isAnew: boolean;
+    readonly mayGoOn: (progress: ScanProgress) => boolean;
+  };
 
 /** What a scan found. */
 export interface ScanReport extends ScanProgress {
   /** What differs from the manifests before, by set; sets without changes are not in it. */
   readonly changes: ReadonlyMap<string, readonly EntryChange[]>;
-  /** What could not be taken into account, at every scan that comes across it. */
+  /** What cannot be taken into account, as of the last look at each place. */
   readonly problems: readonly ScanProblem[];
   /** Names of the sets whose directory does not exist; they have no entries. */
   readonly missingRoots: readonly string[];
+  /** Whether nothing is left of the way through the tree: the next `part` begins anew. */
+  readonly isThrough: boolean;
   readonly durationMs: number;
 }
 
@@ -67,8 +88,8 @@ export interface PlacedFile {
 }
 
 /**
- * Share of all files that one full scan reads at most because they were not read for long: after
- * a long standstill all are due, and the scan is to end soon nevertheless.
+ * Share of all files that one scan reads at most because they were not read for long: after a long
+ * standstill all are due, and the scan is to end soon nevertheless.
  */
 const rehashShareMax = 1 / 8;
 
@@ -88,11 +109,17 @@ export class Scanner {
   /** Records to be stored, in the order in which the files were read. */
   readonly #unsaved = new Map<BytePath, FileRecord | undefined>();
   readonly #turns = new Mutex();
-  /** Directories that could not be listed by the last full scan. */
-  #unlisted: ReadonlySet<BytePath> = new Set();
+  /** Directories that could not be listed. */
+  readonly #unlisted = new Set<BytePath>();
+  readonly #problems = new ScanProblems();
+  /** Files that are to be read again soon, whatever their facts say. */
+  #doubtful = new Set<BytePath>();
+  /** What is left of the way through the tree. */
+  #itinerary: Itinerary = [];
   /** Files that should have been read again by now, with the fraction of one. */
   #rehashDueCount = 0;
-  #fullScanMs: number | undefined;
+  /** When the longest unread files were last counted, by the monotonic clock. */
+  #rehashMs: number | undefined;
 
   constructor(
     ports: ScannerPorts,
@@ -112,6 +139,11 @@ export class Scanner {
   /** Number of files in all manifests. */
   get filesCount(): number {
     return this.#index.filesCount;
+  }
+
+  /** Number of files and directories that are known. */
+  get knownCount(): number {
+    return this.#index.filesCount + this.#index.directoriesCount;
   }
 
   /** What is in a set, as of the last scan that was finished. */
@@ -137,27 +169,35 @@ export class Scanner {
         }
       });
       await this.#putIntoManifests(changes);
+      for (const table of this.#manifests.values()) await table.prepareDigests(this.#ports.clock);
       await this.#save();
       const lastMs = Number(store.value(FULL_SCAN));
       const sinceMs = Number.isFinite(lastMs) ? this.#ports.clock.nowMs() - lastMs : 0;
-      this.#fullScanMs = this.#ports.clock.monotonicMs() - Math.max(0, sinceMs);
+      this.#rehashMs = this.#ports.clock.monotonicMs() - Math.max(0, sinceMs);
     });
   }
 
-  /** Looks for changes. */
+  /** Looks for changes; `watch` hears of all directories before they are listed. */
   scan(
     scope: ScanScope,
     signal: AbortSignal,
     onProgress?: (progress: ScanProgress) => void,
+    watch?: DirectoryWatch,
   ): Promise<ScanReport> {
-    return this.#run(true, signal, onProgress, async (pass) => {
-      if (scope.kind === 'hints') {
+    return this.#run({ isTrusting: true, signal, onProgress, watch }, async (pass) => {
+      if (scope.kind !== 'full') {
+        const doubtful = [...this.#doubtful];
+        this.#doubtful.clear();
         await pass.lookAt(scope.paths);
-        return;
+        await pass.readAgain(doubtful);
       }
-      await pass.lookAtAll();
-      this.#unlisted = pass.unlisted;
+      if (scope.kind === 'hints') return;
+      const isAnew = scope.kind === 'full' || scope.isAnew || this.#itinerary.length === 0;
+      if (isAnew) this.#itinerary = [...this.#sets.roots];
+      const mayGoOn = () => scope.kind === 'full' || scope.mayGoOn(pass.progress);
+      await pass.goThrough(this.#itinerary, mayGoOn);
       await pass.readAgain(this.#index.longestUnchecked(this.#rehashCount(pass)));
+      if (this.#itinerary.length > 0) return;
       this.#store?.setValue(FULL_SCAN, String(this.#ports.clock.nowMs()));
     });
   }
@@ -167,9 +207,9 @@ export class Scanner {
     signal: AbortSignal,
     onProgress?: (progress: ScanProgress) => void,
   ): Promise<ScanReport> {
-    return this.#run(false, signal, onProgress, async (pass) => {
-      await pass.lookAtAll();
-      this.#unlisted = pass.unlisted;
+    const watch = undefined;
+    return this.#run({ isTrusting: false, signal, onProgress, watch }, async (pass) => {
+      await pass.goThrough([...this.#sets.roots], () => true);
       this.#rehashDueCount = 0;
     });
   }
@@ -202,45 +242,53 @@ export class Scanner {
   // ---
 
   #run(
-    isTrusting: boolean,
-    signal: AbortSignal,
-    onProgress: ((progress: ScanProgress) => void) | undefined,
+    options: Pick<PassContext, 'isTrusting' | 'signal' | 'onProgress' | 'watch'>,
     work: (pass: ScanPass) => Promise<void>,
   ): Promise<ScanReport> {
     return this.#turns.run(async () => {
       const { clock, tree, log } = this.#ports;
       const startedMs = clock.monotonicMs();
       const pass = new ScanPass({
+        ...options,
         tree,
         clock,
         log,
-        signal,
-        isTrusting,
-        onProgress,
         sets: this.#sets,
         index: this.#index,
+        problems: this.#problems,
+        unlisted: this.#unlisted,
         algorithm: this.#options.algorithm,
         racyWindowMs: this.#options.racyWindowMs,
         note: (path, record) => this.#note(path, record),
+        doubt: (path) => void this.#doubtful.add(path),
         onBatch: () => this.#saveMuch(),
       });
       try {
         await work(pass);
+      } catch (error) {
+        // Of the directories that it has listed some files may not have been read yet.
+        this.#itinerary = [];
+        throw error;
       } finally {
         await this.#save();
       }
       const changes = await this.#takeUpFound();
-      const { problems, progress } = pass;
-      const durationMs = clock.monotonicMs() - startedMs;
-      return { ...progress, changes, problems, missingRoots: this.#missingRoots(pass), durationMs };
+      return {
+        ...pass.progress,
+        changes,
+        problems: this.#problems.all(),
+        missingRoots: this.#missingRoots(),
+        isThrough: this.#itinerary.length === 0,
+        durationMs: clock.monotonicMs() - startedMs,
+      };
     });
   }
 
-  /** How many of the longest unread files a full scan is to read now. */
+  /** How many of the longest unread files a scan is to read now. */
   #rehashCount(pass: ScanPass): number {
     const nowMs = this.#ports.clock.monotonicMs();
-    const elapsedMs = nowMs - (this.#fullScanMs ?? nowMs);
-    this.#fullScanMs = nowMs;
+    const elapsedMs = nowMs - (this.#rehashMs ?? nowMs);
+    this.#rehashMs = nowMs;
     const { filesCount } = this.#index;
     const dueCount = this.#rehashDueCount + filesCount * elapsedMs / this.#options.rehashEveryMs;
     this.#rehashDueCount = Math.min(dueCount, filesCount);
@@ -251,8 +299,8 @@ export class Scanner {
     return count;
   }
 
-  #missingRoots(pass: ScanPass): string[] {
-    const unlisted = [...this.#unlisted, ...pass.unlisted];
+  #missingRoots(): string[] {
+    const unlisted = [...this.#unlisted];
     return this.#sets.sets.filter((set) => {
       const directory = this.#sets.directoryOf(set);
       return !this.#index.hasDirectory(directory) &&
@@ -272,6 +320,8 @@ export class Scanner {
   #record(path: BytePath, record: FileRecord | undefined): void {
     if (record === undefined) this.#index.delete(path);
     else this.#index.set(record);
+    if (record?.isSettled === false) this.#doubtful.add(path);
+    else this.#doubtful.delete(path);
     this.#unsaved.delete(path);
     this.#unsaved.set(path, record);
   }
@@ -288,6 +338,7 @@ export class Scanner {
         changes.push(...slice.filter((change) => isDifferent(before, change)));
         await this.#ports.clock.breathe();
       }
+      await after.prepareDigests(this.#ports.clock);
       this.#manifests.set(set, after);
       if (changes.length > 0) report.set(set, changes);
     }

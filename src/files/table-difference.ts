@@ -28,6 +28,8 @@ export async function changesBetween(
   clock: Pick<Clock, 'breathe'>,
 ): Promise<EntryChange[]> {
   const changes: EntryChange[] = [];
+  await before.prepareDigests(clock);
+  await after.prepareDigests(clock);
   for (const leaf of differingLeaves(before, after)) {
     changes.push(...changesFromLeaves(before.leafEntries(leaf), after.leafEntries(leaf)));
     await clock.breathe();

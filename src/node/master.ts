@@ -90,9 +90,9 @@ export class MasterNode {
     this.registry = new NodeRegistry(ports.database);
     this.#tokens = new TokenBook({ ...ports.tokenPorts, store: new SqlTokenStore(ports.database) });
     const { clock, hashing } = ports;
-    const { halts, losses, index, sets, algorithm } = storage;
+    const { halts, index, sets, algorithm } = storage;
     this.#publication = new Publication(
-      { clock, hashing, store: index, halts, losses },
+      { clock, hashing, store: index, halts },
       { sets, algorithm, guard: guardConfigOf(config) },
     );
     this.#acceptor = this.#makeAcceptor();

@@ -114,8 +114,7 @@ export class BodyStream {
       return step;
     } catch (error) {
       this.#isEnded = true;
-      if (error instanceof ClusterError) throw error;
-      throw new ClusterError('aborted', 'The client has gone away', { cause: error });
+      throw error;
     }
   }
 }

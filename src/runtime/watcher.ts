@@ -1,15 +1,20 @@
 /**
  * The port `Watcher` on a real machine: the system's notifications about changed files.
  *
- * Each watched directory has one recursive watch. The directories above it have a shallow one, just
- * to notice when it, or one of them, appears, vanishes or is replaced. Whatever goes wrong, and
- * every name that cannot be told exactly, becomes the hint "look at everything"; a lost hint costs
- * time, never correctness, since interval scans see all.
+ * Each directory has a watch of its own, which costs some 25 microseconds; one recursive watch would
+ * list the whole tree before it returns, and hold the loop for that long. The directories above the
+ * watched ones are watched as well, just to notice when one of them appears, vanishes or is
+ * replaced. Whatever goes wrong, and every name that cannot be told exactly, becomes the hint "look
+ * at everything"; a lost hint costs time, never correctness, since every file is looked at now and
+ * then.
+ *
+ * A directory that is moved takes its watch with it: who hears of its name has to take the watch
+ * away and add the directory anew.
  */
 import type { Buffer } from 'node:buffer';
 import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromBytes, fromText } from '../base/bytes.ts';
-import type { Clock, Watcher } from '../ports.ts';
+import type { Clock, TreeWatch, Watcher } from '../ports.ts';
 import { BlockedPathError, failureReason, saysAbsent, systemCode } from './file-errors.ts';
 import { parentOf, replacementBytes, RootedDirectory, systemPath } from './rooted-directory.ts';
 
@@ -27,7 +32,7 @@ type ChangeListener = (path: BytePath | undefined) => void;
 
 /** Makes the watcher of a tree. */
 export function createWatcher(options: WatcherOptions): Watcher {
-  return { watch: (directories, listener) => new TreeWatch(options, directories, listener) };
+  return { watch: (tops, listener) => new SystemWatch(options, tops, listener) };
 }
 
 /**
@@ -57,16 +62,18 @@ const moved = Symbol('moved');
 /** Something to tell or to do once it has settled. */
 type Hint = BytePath | undefined | typeof moved;
 
-/** Watches some directories of a tree. */
-class TreeWatch {
+/** Watches directories of a tree. */
+class SystemWatch implements TreeWatch {
   readonly #options: WatcherOptions;
   readonly #root: RootedDirectory;
   readonly #listener: ChangeListener;
-  /** Directories watched with all below them; none lies below another. */
   readonly #tops: ReadonlySet<BytePath>;
   /** The directories above those. */
   readonly #above: ReadonlySet<BytePath>;
-  readonly #watches = new Set<fs.FSWatcher>();
+  readonly #aboveWatches = new Set<fs.FSWatcher>();
+  readonly #watches = new Map<BytePath, fs.FSWatcher>();
+  /** Directories that should be watched and are not. */
+  readonly #failed = new Set<BytePath>();
   readonly #warned = new Set<string | undefined>();
   readonly #closing = new AbortController();
   /** Hints that came since the last delivery, and those that came before and are due at the next. */
@@ -74,17 +81,33 @@ class TreeWatch {
   #due = new Set<Hint>();
   #isDelivering = false;
 
-  constructor(
-    options: WatcherOptions,
-    directories: readonly BytePath[],
-    listener: ChangeListener,
-  ) {
+  constructor(options: WatcherOptions, tops: readonly BytePath[], listener: ChangeListener) {
     this.#options = options;
     this.#listener = listener;
     this.#root = RootedDirectory.open(options.root, options.clock);
-    this.#tops = new Set(directories.filter((each) => !isBelowAny(each, directories)));
-    this.#above = new Set([...this.#tops].flatMap(directoriesAbove));
-    this.#attachAll();
+    this.#tops = new Set(tops);
+    this.#above = new Set(tops.flatMap(directoriesAbove));
+    this.#watchAbove();
+  }
+
+  get isWhole(): boolean {
+    return this.#failed.size === 0;
+  }
+
+  add(directory: BytePath): void {
+    if (this.#isClosed || this.#watches.has(directory)) return;
+    // No look whether there is a link on the way: its target is never listed, and the hints about
+    // it lead to nothing.
+    const watch = this.#open(directory, (_, name) => this.#note(directory, name));
+    if (watch === undefined) return;
+    this.#watches.set(directory, watch);
+    this.#failed.delete(directory);
+  }
+
+  remove(directory: BytePath): void {
+    this.#watches.get(directory)?.close();
+    this.#watches.delete(directory);
+    this.#failed.delete(directory);
   }
 
   close(): void {
@@ -125,33 +148,43 @@ class TreeWatch {
     if (hint !== moved) return this.#listener(hint);
     // All anew: a directory that was made again may have the number and the times of the old one.
     this.#detachAll();
-    this.#attachAll();
+    this.#watchAbove();
     this.#listener(undefined);
   }
 
-  #attachAll(): void {
-    for (const directory of this.#above) this.#attach(directory, false);
-    for (const directory of this.#tops) this.#attach(directory, true);
-  }
-
   #detachAll(): void {
-    for (const watch of this.#watches) watch.close();
+    for (const watch of this.#aboveWatches) watch.close();
+    for (const watch of this.#watches.values()) watch.close();
+    this.#aboveWatches.clear();
     this.#watches.clear();
+    this.#failed.clear();
   }
 
-  #attach(directory: BytePath, isRecursive: boolean): void {
-    const path = systemPath(`${fromText(this.#options.root)}/${directory}`);
-    const options = { recursive: isRecursive, encoding: 'buffer', persistent: false } as const;
-    try {
-      if (!this.#isReachable(directory)) return;
-      const watch = fs.watch(path, options, (kind, name) => {
-        if (isRecursive) this.#noteBelow(directory, readName(name));
-        else if (kind === 'rename') this.#noteAbove(directory, readName(name));
+  #watchAbove(): void {
+    for (const directory of this.#above) {
+      if (!this.#isReachable(directory)) continue;
+      const watch = this.#open(directory, (kind, name) => {
+        if (kind === 'rename') this.#noteAbove(directory, name);
       });
-      watch.on('error', (error) => this.#fail(directory, error));
-      this.#watches.add(watch);
+      if (watch !== undefined) this.#aboveWatches.add(watch);
+    }
+  }
+
+  /** Opens the watch of one directory; undefined where the system gives none. */
+  #open(
+    directory: BytePath,
+    onChange: (kind: string, name: ByteString | undefined) => void,
+  ): fs.FSWatcher | undefined {
+    const path = systemPath(joinPath(fromText(this.#options.root), directory));
+    try {
+      const watch = fs.watch(path, { encoding: 'buffer', persistent: false }, (kind, name) => {
+        if (!this.#isClosed) onChange(kind, readName(name));
+      });
+      watch.on('error', (error) => this.#lose(directory, error));
+      return watch;
     } catch (error) {
       this.#fail(directory, error);
+      return undefined;
     }
   }
 
@@ -169,26 +202,31 @@ class TreeWatch {
     }
   }
 
-  /** Something has changed below a watched directory. */
-  #noteBelow(directory: BytePath, name: ByteString | undefined): void {
-    if (this.#isClosed) return;
-    if (name === undefined) this.#hint(undefined);
-    else this.#hint(directory === '' ? name : `${directory}/${name}`);
+  /** Something has changed in a watched directory. */
+  #note(directory: BytePath, name: ByteString | undefined): void {
+    this.#hint(name === undefined ? undefined : joinPath(directory, name));
   }
 
   /** A name has come or gone in a directory above watched ones. */
   #noteAbove(directory: BytePath, name: ByteString | undefined): void {
+    if (name === undefined) return this.#hint(moved);
+    const path = joinPath(directory, name);
+    if (this.#tops.has(path) || this.#above.has(path)) this.#hint(moved);
+  }
+
+  /** A watch has come to an end by itself. */
+  #lose(directory: BytePath, error: unknown): void {
     if (this.#isClosed) return;
-    const path = directory === '' ? name : `${directory}/${name}`;
-    if (name === undefined || path === undefined) this.#hint(moved);
-    else if (this.#tops.has(path) || this.#above.has(path)) this.#hint(moved);
+    this.remove(directory);
+    this.#fail(directory, error);
+    this.#hint(undefined);
   }
 
   #fail(directory: BytePath, error: unknown): void {
-    if (this.#isClosed) return;
     // It has vanished just now: the watch above it tells when it is back.
-    if (!saysAbsent(error)) this.#warn(directory, error);
-    this.#hint(undefined);
+    if (saysAbsent(error)) return;
+    this.#failed.add(directory);
+    this.#warn(directory, error);
   }
 
   #warn(directory: BytePath, error: unknown): void {
@@ -198,7 +236,7 @@ class TreeWatch {
     const what = directory === '' ? 'the root' : `"${displayPath(directory)}"`;
     const reason = limits.get(code) ?? failureReason(error);
     this.#options.onWarning(
-      `Cannot watch all of ${what}: ${reason}; changes there wait for the interval scan`,
+      `Cannot watch ${what}: ${reason}; the whole tree is looked at in every interval`,
     );
   }
 }
@@ -212,8 +250,8 @@ function readName(name: Buffer | null | undefined): ByteString | undefined {
   return bytes.includes(replacementBytes) ? undefined : bytes;
 }
 
-function isBelowAny(path: BytePath, directories: readonly BytePath[]): boolean {
-  return directories.some((each) => each !== path && (each === '' || path.startsWith(`${each}/`)));
+function joinPath(directory: BytePath, name: ByteString): BytePath {
+  return directory === '' ? name : `${directory}/${name}`;
 }
 
 /** The directories that a path is in, up to the root; the root is in none. */

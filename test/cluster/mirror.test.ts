@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { World } from '../sim/world.ts';
-import { SimCluster } from './sim-cluster.ts';
+import { baseConfig, SimCluster } from './sim-cluster.ts';
 
 test('workers mirror the master: first synchronisation, a change, a deletion', async () => {
   const world = new World({ seed: 1 });
@@ -73,5 +73,24 @@ test('a check leaves links and devices alone, unless they are where the master h
   worker!.operator.symlink('etc/rules', '/moved');
   const unreadable = await check();
   assert.deepEqual([unreadable.in_sync, unreadable.problems.length], [false, 1]);
+  await world.stop();
+});
+
+test('a watcher that loses everything delays changes by the time of a sweep, no more', async () => {
+  const world = new World({ seed: 1 });
+  const config = baseConfig.replace('interval = "2s"', 'interval = "2s"\nsweep_every = "4m"');
+  const cluster = new SimCluster(world, { config, node: { watcher: { lossShare: 1 } } });
+  for (let i = 0; i < 200; i++) cluster.master.operator.write(`etc/rules/${i % 20}/${i}`, 'rule');
+  cluster.start();
+  await cluster.converge();
+
+  const limitMs = 5 * 60_000;
+  cluster.master.operator.write('etc/rules/7/7', 'another rule');
+  cluster.master.operator.write('etc/rules/new/1', 'rule');
+  cluster.master.operator.remove('etc/rules/8/8');
+  await cluster.converge(limitMs);
+  const [worker] = cluster.workers;
+  worker!.operator.write('etc/rules/9/9', 'an edit where none is wanted');
+  await cluster.converge(limitMs);
   await world.stop();
 });

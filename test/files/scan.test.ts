@@ -359,6 +359,7 @@ test('Scanner.scan() with hints looks only there, and below what is new there', 
   const { operator } = tree.node;
   for (let i = 0; i < 20; i++) operator.write(`etc/rules/d${i}/a`, 'x');
   const scanner = await tree.scanner();
+  await tree.pass(1000);
   await tree.run(scanner.scan(everywhere, never));
 
   operator.write('etc/rules/d7/a', 'changed');

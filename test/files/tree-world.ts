@@ -3,12 +3,7 @@
  */
 import { type BytePath, fromText } from '../../src/base/bytes.ts';
 import { migrate } from '../../src/base/migrations.ts';
-import {
-  Applier,
-  applyMigrations,
-  type ApplyOptions,
-  laterApplyMigrations,
-} from '../../src/files/apply.ts';
+import { Applier, applyMigrations, type ApplyOptions } from '../../src/files/apply.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
 import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
@@ -16,6 +11,7 @@ import { Scanner, type ScannerOptions, type ScanScope } from '../../src/files/sc
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Ports } from '../../src/ports.ts';
 import type { DiskOptions } from '../sim/disk.ts';
+import type { WatcherOptions } from '../sim/watcher.ts';
 import { simHashing } from '../sim/hashing.ts';
 import { SimNetwork } from '../sim/network.ts';
 import { SimNode } from '../sim/node.ts';
@@ -28,6 +24,7 @@ export interface TreeWorldOptions {
   /** @default one set of everything below etc/rules */
   readonly sets?: readonly FileSet[];
   readonly disk?: DiskOptions;
+  readonly watcher?: WatcherOptions;
 }
 
 /** Never aborted. */
@@ -44,20 +41,16 @@ export class TreeWorld {
 
   constructor(options: TreeWorldOptions = {}) {
     this.world = new World({ seed: options.seed ?? 1 });
-    const disk = options.disk ?? {};
-    this.node = new SimNode(this.world, new SimNetwork(this.world), { name: 'node', disk });
+    const { disk = {}, watcher = {} } = options;
+    const network = new SimNetwork(this.world);
+    this.node = new SimNode(this.world, network, { name: 'node', disk, watcher });
     this.sets = new SetTable(options.sets ?? [fileSet()], simHashing, 'md5');
   }
 
   /** Ports of the present incarnation, with all tables made. */
   get ports(): Ports {
     const ports = this.node.ports();
-    migrate(ports.database, [
-      ...indexMigrations,
-      ...applyMigrations,
-      ...versionMigrations,
-      ...laterApplyMigrations,
-    ]);
+    migrate(ports.database, [...indexMigrations, ...applyMigrations, ...versionMigrations]);
     return ports;
   }
 

@@ -7,6 +7,7 @@ import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BytePath, fromText } from '../../src/base/bytes.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import type { TreeWatch } from '../../src/ports.ts';
 import { createWatcher } from '../../src/runtime/watcher.ts';
 import { cleanUp, hasByteNames, temporaryDirectory, whenDone } from './files-world.ts';
 
@@ -17,7 +18,7 @@ interface WatchedTree {
   readonly root: string;
   readonly hints: (BytePath | undefined)[];
   readonly warnings: string[];
-  close(): void;
+  readonly watch: TreeWatch;
   /** Does something, and waits until a hint has come that passes. */
   readonly provoke: (
     change: () => void,
@@ -39,13 +40,27 @@ function watchTree(
     clock: systemClock,
     onWarning: (text: string) => void warnings.push(text),
   };
-  const watch = createWatcher(options).watch(directories, (hint) => void hints.push(hint));
+  const watch = createWatcher(options).watch(directories, (hint) => {
+    // As a scan does that is led by hints.
+    if (hint === undefined) directories.forEach(addAll);
+    else if (isDirectory(join(root, hint))) addAll(hint);
+    hints.push(hint);
+  });
+  const addAll = (directory: BytePath) => {
+    if (!isDirectory(join(root, directory))) return;
+    watch.remove(directory);
+    watch.add(directory);
+    for (const name of fs.readdirSync(join(root, directory))) {
+      addAll(directory === '' ? name : `${directory}/${name}`);
+    }
+  };
+  directories.forEach(addAll);
   whenDone(() => watch.close());
   return {
     root,
     hints,
     warnings,
-    close: () => watch.close(),
+    watch,
     path: (name) => join(root, name),
     provoke: async (change, isWanted) => {
       hints.length = 0;
@@ -55,6 +70,9 @@ function watchTree(
     },
   };
 }
+
+const isDirectory = (path: string): boolean =>
+  fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 const isAny = (hint: BytePath | undefined): boolean => hint === undefined;
 
@@ -141,21 +159,27 @@ test('Watcher does not look through a link', async () => {
   assert.deepEqual(hints.filter((hint) => hint !== 'd/x'), []);
 });
 
-test('Watcher watches a directory below another one once', async () => {
-  const { provoke, path, hints } = watchTree(['d/sub', 'd', 'd/sub/deep'], (root) => {
+test('Watcher watches a directory until it is taken away, however often it was added', async () => {
+  const { provoke, path, hints, watch } = watchTree(['d'], (root) => {
     fs.mkdirSync(join(root, 'd/sub/deep'), { recursive: true });
   });
-  await provoke(() => fs.mkdirSync(path('d/sub/deep/x')), (hint) => hint === 'd/sub/deep/x');
-  await provoke(() => fs.mkdirSync(path('d/y')), (hint) => hint === 'd/y');
-  assert.deepEqual(new Set(hints), new Set(['d/y']));
+  watch.add('d/sub');
+  watch.add('d/sub');
+  await provoke(() => fs.writeFileSync(path('d/sub/x'), ''), (hint) => hint === 'd/sub/x');
+  watch.remove('d/sub');
+  watch.remove('d/never');
+  fs.writeFileSync(path('d/sub/y'), '');
+  await provoke(() => fs.writeFileSync(path('d/z'), ''), (hint) => hint === 'd/z');
+  assert.equal(hints.includes('d/sub/y'), false);
+  assert.equal(watch.isWhole, true);
 });
 
 test('Watcher says nothing after it was closed', async () => {
   const tree = watchTree(['']);
   const other = watchTree(['']);
   await tree.provoke(() => fs.writeFileSync(tree.path('a'), ''), (hint) => hint === 'a');
-  tree.close();
-  tree.close();
+  tree.watch.close();
+  tree.watch.close();
   tree.hints.length = 0;
   fs.writeFileSync(tree.path('b'), '');
   await other.provoke(() => fs.writeFileSync(other.path('c'), ''), (hint) => hint === 'c');
@@ -187,11 +211,16 @@ test('Watcher warns once where the system watches no more, and goes on', (t) => 
   for (let i = 0; i < 40; i++) fs.mkdirSync(join(root, `d/${i}`), { recursive: true });
   const output = underWatchLimit('watch-tree', root);
   if (output === undefined) return t.skip('limits for one program cannot be set here');
-  const { warnings, hints } = JSON.parse(output) as { warnings: string[]; hints: unknown[] };
+  const { warnings, hints, isWhole } = JSON.parse(output) as {
+    warnings: string[];
+    hints: unknown[];
+    isWhole: boolean;
+  };
+  assert.equal(isWhole, false);
   assert.equal(warnings.length, 1);
   assert.match(
     warnings[0]!,
-    /^Cannot watch all of "d": .+; changes there wait for the interval scan$/,
+    /^Cannot watch "d\/\d+": .+; the whole tree is looked at in every interval$/,
   );
-  assert.equal(hints[0], null);
+  assert.ok(hints.includes('d/file'), 'what is watched is told');
 });

@@ -10,6 +10,10 @@ function watched(watcher: WatcherOptions, directories: readonly string[] = ['etc
   const node = new SimNode(world, new SimNetwork(world), { name: 'n', watcher });
   const hints: (string | undefined)[] = [];
   const watch = node.ports().watcher.watch(directories, (path) => hints.push(path));
+  for (const directory of directories) {
+    if (directory !== '') node.operator.makeDirectory(directory);
+    watch.add(directory);
+  }
   return { world, node, hints, watch };
 }
 
@@ -17,9 +21,30 @@ test('Watcher.watch() hints at changes in its directories, some time later', asy
   const { world, node, hints } = watched({});
   node.operator.write('etc/a', 'x');
   node.operator.write('etcetera', 'x');
+  node.operator.write('etc/sub/a', 'x');
   assert.deepEqual(hints, []);
   await world.run({ forMs: 1000 });
-  assert.deepEqual(new Set(hints), new Set(['etc', 'etc/a']));
+  assert.deepEqual(
+    new Set(hints),
+    new Set(['etc', 'etc/a', 'etc/sub']),
+    'not in what was not added',
+  );
+});
+
+test('Watcher.watch() loses a directory that is moved or removed', async () => {
+  const { world, node, hints, watch } = watched({}, ['etc', 'var']);
+  node.operator.rename('var', 'old');
+  node.operator.makeDirectory('var');
+  await world.run({ forMs: 1000 });
+  hints.length = 0;
+  node.operator.write('var/a', 'x');
+  node.operator.write('old/a', 'x');
+  await world.run({ forMs: 1000 });
+  assert.deepEqual(hints, []);
+  watch.add('var');
+  node.operator.write('var/b', 'x');
+  await world.run({ forMs: 1000 });
+  assert.deepEqual(new Set(hints), new Set(['var/b']));
 });
 
 test('Watcher.watch() of the root hints at all that the operator does', async () => {
@@ -38,7 +63,6 @@ test('Watcher.watch() loses hints, repeats them and forgets names, as it was tol
     namelessShare: 0.2,
     spuriousShare: 0.2,
   });
-  node.operator.makeDirectory('etc');
   for (let i = 0; i < 200; i++) node.operator.write(`etc/${i}`, 'x');
   await world.run({ forMs: 10_000 });
   const named = hints.filter((path) => path !== undefined);

@@ -1,9 +1,11 @@
 /**
  * The Watcher port of a simulated node: hints that come late, not at all, twice, or without a name.
  *
- * Like a real watcher it also tells of what the node itself does to the tree.
+ * Like a real watcher it also tells of what the node itself does to the tree, knows of nothing in
+ * directories that were not added, and loses a directory that is moved or removed.
  */
 import type { BytePath } from '../../src/base/bytes.ts';
+import { parentOf } from '../../src/files/paths.ts';
 import type { Watcher } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
 import type { Life } from './life.ts';
@@ -32,8 +34,9 @@ export function simWatcher(
 ): Watcher {
   const { delay = DEFAULT_DELAY, lossShare = 0, namelessShare = 0, spuriousShare = 0 } = options;
   return {
-    watch: (directories, listener) => {
-      const handle = life.open('watch', `watches ${directories.join(', ') || 'the root'}`);
+    watch: (tops, listener) => {
+      const handle = life.open('watch', `watches ${tops.join(', ') || 'the root'}`);
+      const added = new Set<BytePath>();
       let isOpen = true;
       const hint = (path: BytePath | undefined): void => {
         life.world.after(random.delayMs(delay), `${life.owner} hint ${path ?? 'anything'}`, () => {
@@ -41,8 +44,11 @@ export function simWatcher(
         }, life);
       };
       const stopListening = disk.onChange((path) => {
-        if (path !== undefined && !directories.some((directory) => isBelow(path, directory))) {
-          return;
+        if (path !== undefined) {
+          const isHeard = added.has(parentOf(path)) || tops.some((top) => isWithin(top, path));
+          // Whatever has come to be there now is another directory.
+          for (const directory of added) if (isWithin(directory, path)) added.delete(directory);
+          if (!isHeard) return;
         }
         if (random.chance(lossShare)) return;
         hint(random.chance(namelessShare) ? undefined : path);
@@ -55,13 +61,18 @@ export function simWatcher(
         forget();
       };
       const forget = life.onEnd(stopListening);
-      return { close };
+      return {
+        isWhole: true,
+        add: (directory) => void added.add(directory),
+        remove: (directory) => void added.delete(directory),
+        close,
+      };
     },
   };
 }
 
 // ---
 
-function isBelow(path: BytePath, directory: BytePath): boolean {
+function isWithin(path: BytePath, directory: BytePath): boolean {
   return directory === '' || path === directory || path.startsWith(`${directory}/`);
 }
