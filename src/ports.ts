@@ -360,10 +360,13 @@ export interface Hasher {
   digest(): ByteString;
 }
 
+/** All hashes there are: some that only protocols of others want. */
+export type DigestAlgorithm = HashAlgorithm | 'sha1';
+
 /** Hashing of bytes in memory; synchronous. */
 export interface Hashing {
-  create(algorithm: HashAlgorithm): Hasher;
-  digest(algorithm: HashAlgorithm, bytes: Uint8Array): ByteString;
+  create(algorithm: DigestAlgorithm): Hasher;
+  digest(algorithm: DigestAlgorithm, bytes: Uint8Array): ByteString;
 }
 
 /**

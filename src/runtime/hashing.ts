@@ -7,19 +7,20 @@
 import { createHash, hash as hashAtOnce } from 'node:crypto';
 import type { IHasher } from 'hash-wasm';
 import { type ByteString, fromBytes } from '../base/bytes.ts';
-import type { HashAlgorithm, Hasher, Hashing } from '../ports.ts';
+import type { DigestAlgorithm, Hasher, Hashing } from '../ports.ts';
 
 /** What each algorithm is called by `node:crypto`. */
-const nativeNames: Readonly<Record<HashAlgorithm, string>> = {
+const nativeNames: Readonly<Record<DigestAlgorithm, string>> = {
   md5: 'md5',
   sha256: 'sha256',
   blake2b: 'blake2b512',
+  sha1: 'sha1',
 };
 
-const algorithms = Object.keys(nativeNames) as HashAlgorithm[];
+const algorithms = Object.keys(nativeNames) as DigestAlgorithm[];
 
 /** Whether the runtime has an algorithm; one that is switched off (FIPS) counts as lacking. */
-export function isNative(algorithm: HashAlgorithm): boolean {
+export function isNative(algorithm: DigestAlgorithm): boolean {
   try {
     createHash(nativeNames[algorithm]).update('').digest();
     return true;
@@ -33,13 +34,13 @@ export function isNative(algorithm: HashAlgorithm): boolean {
  * @param hasNative which algorithms to take from the runtime; all that it has, but for tests
  */
 export async function createHashing(
-  hasNative: (algorithm: HashAlgorithm) => boolean = isNative,
+  hasNative: (algorithm: DigestAlgorithm) => boolean = isNative,
 ): Promise<Hashing> {
-  const compiled = new Map<HashAlgorithm, IHasher>();
+  const compiled = new Map<DigestAlgorithm, IHasher>();
   for (const algorithm of algorithms) {
     if (!hasNative(algorithm)) compiled.set(algorithm, await compile(algorithm));
   }
-  const create = (algorithm: HashAlgorithm): Hasher => {
+  const create = (algorithm: DigestAlgorithm): Hasher => {
     const engine = compiled.get(algorithm);
     return engine === undefined ? new NativeHasher(algorithm) : new CompiledHasher(engine);
   };
@@ -54,7 +55,7 @@ export async function createHashing(
   };
 }
 
-async function compile(algorithm: HashAlgorithm): Promise<IHasher> {
+async function compile(algorithm: DigestAlgorithm): Promise<IHasher> {
   const library = await import('hash-wasm');
   switch (algorithm) {
     case 'md5':
@@ -63,13 +64,15 @@ async function compile(algorithm: HashAlgorithm): Promise<IHasher> {
       return library.createSHA256();
     case 'blake2b':
       return library.createBLAKE2b(512);
+    case 'sha1':
+      return library.createSHA1();
   }
 }
 
 class NativeHasher implements Hasher {
   readonly #hash;
 
-  constructor(algorithm: HashAlgorithm) {
+  constructor(algorithm: DigestAlgorithm) {
     this.#hash = createHash(nativeNames[algorithm]);
   }
 

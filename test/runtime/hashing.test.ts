@@ -2,18 +2,19 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { toHex } from '../../src/base/bytes.ts';
-import { type HashAlgorithm, hashBytes } from '../../src/ports.ts';
+import type { DigestAlgorithm } from '../../src/ports.ts';
 import { createHashing, isNative } from '../../src/runtime/hashing.ts';
 
-const algorithms: readonly HashAlgorithm[] = ['md5', 'sha256', 'blake2b'];
+const algorithms: readonly DigestAlgorithm[] = ['md5', 'sha256', 'blake2b', 'sha1'];
 const abc = new TextEncoder().encode('abc');
 
 /** The published test vectors for "abc": RFC 1321, FIPS 180-4, RFC 7693. */
-const vectors: Readonly<Record<HashAlgorithm, string>> = {
+const vectors: Readonly<Record<DigestAlgorithm, string>> = {
   md5: '900150983cd24fb0d6963f7d28e17f72',
   sha256: 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
   blake2b: 'ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b74b12bb6fdbffa2d1' +
     '7d87c5392aab792dc252d5de4533cc9518d38aa8dbf1925ab92386edd4009923',
+  sha1: 'a9993e364706816aba3e25717850c26c9cd0d89d',
 };
 
 /** The runtime's own algorithms, and those compiled for runtimes that lack them. */
@@ -27,7 +28,7 @@ for (const [kind, hashing] of kinds) {
     for (const algorithm of algorithms) {
       const digest = hashing.digest(algorithm, abc);
       assert.equal(toHex(digest), vectors[algorithm]);
-      assert.equal(digest.length, hashBytes[algorithm]);
+      assert.equal(digest.length, vectors[algorithm].length / 2);
     }
   });
 

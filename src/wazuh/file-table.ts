@@ -1,0 +1,162 @@
+/**
+ * File tables: what an integrity check of the Wazuh protocol compares, and what follows from it.
+ * Pure.
+ *
+ * A worker sends its whole table; the master answers with what the worker lacks, has too much, and
+ * has in another form. Files are the same where their hashes are: modification times travel, and
+ * decide nothing.
+ */
+import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts';
+import { ProtocolError } from '../base/errors.ts';
+import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
+import { compactJson, type Json, parseJson } from './json.ts';
+import { pathFromText, pathToText } from './path-text.ts';
+
+/** What a table says about one file. */
+export interface FileRow {
+  /** Key of the file set, with a slash at its end: `etc/shared/`. */
+  readonly setKey: string;
+  /** Modification time, seconds since 1970 with fraction. */
+  readonly mtimeS: number;
+  /** BLAKE2b of the content, 64 bytes. */
+  readonly hash: ByteString;
+  /** Whether it is one of several files merged into one; no set of 4.14 has such. */
+  readonly isMerged: boolean;
+}
+
+/** The files of a node, by their paths relative to its root. */
+export type FileTable = ReadonlyMap<BytePath, FileRow>;
+
+/** What makes the files of a worker those of its master. */
+export interface TableDifference {
+  readonly missing: FileTable;
+  /** Rows of the worker. */
+  readonly extra: FileTable;
+  /** In both, with different contents; rows of the master. */
+  readonly shared: FileTable;
+}
+
+/** What a master asks of a worker; it need not say more about a file than these. */
+export interface FileOrder {
+  readonly setKey: string;
+  /** Undefined where the master did not say. */
+  readonly hash: ByteString | undefined;
+  readonly isMerged: boolean;
+}
+
+/** What a worker is to make of its files. */
+export interface FileOrders {
+  readonly missing: ReadonlyMap<BytePath, FileOrder>;
+  readonly extra: ReadonlyMap<BytePath, FileOrder>;
+  readonly shared: ReadonlyMap<BytePath, FileOrder>;
+}
+
+/** Most files in a table. */
+export const filesMax = 1_000_000;
+
+/** What makes the files of a worker those of the master. */
+export function compareTables(master: FileTable, worker: FileTable): TableDifference {
+  const missing = new Map<BytePath, FileRow>();
+  const shared = new Map<BytePath, FileRow>();
+  for (const [path, row] of master) {
+    const own = worker.get(path);
+    if (own === undefined) missing.set(path, row);
+    else if (own.hash !== row.hash) shared.set(path, row);
+  }
+  const extra = new Map<BytePath, FileRow>();
+  for (const [path, row] of worker) if (!master.has(path)) extra.set(path, row);
+  return { missing, extra, shared };
+}
+
+/** Whether there is nothing to do. */
+export function isSame({ missing, extra, shared }: TableDifference): boolean {
+  return missing.size + extra.size + shared.size === 0;
+}
+
+/** The JSON text of a table. */
+export function writeTable(table: FileTable): Uint8Array {
+  return compactJson(tableJson(table));
+}
+
+/** The JSON text of a difference. */
+export function writeDifference({ missing, extra, shared }: TableDifference): Uint8Array {
+  return compactJson({
+    missing: tableJson(missing),
+    extra: tableJson(extra),
+    shared: tableJson(shared),
+  });
+}
+
+/** The table in a JSON text. @throws ProtocolError `malformed` */
+export function readTable(bytes: Uint8Array): FileTable {
+  return byPath(rows(parseJson(bytes, 'A file table'), 'files'));
+}
+
+/** The orders in a JSON text. @throws ProtocolError `malformed` */
+export function readOrders(bytes: Uint8Array): FileOrders {
+  const { missing, extra, shared } = allOrders(parseJson(bytes, 'A file table'), 'files');
+  return { missing: byPath(missing), extra: byPath(extra), shared: byPath(shared) };
+}
+
+// ---
+
+const setKeyLengthMax = 4096;
+
+const hash: Reader<ByteString> = (value, where) => {
+  const bytes = typeof value === 'string' ? fromHex(value) : undefined;
+  if (bytes?.length === 64) return bytes;
+  throw new ProtocolError('malformed', `"${where}" is not a BLAKE2b hash`);
+};
+
+const rowShape = record({
+  mod_time: number,
+  cluster_item_key: text(setKeyLengthMax),
+  merged: flag,
+  hash,
+});
+
+const row: Reader<FileRow> = (value, where) => {
+  const read = rowShape(value, where);
+  return {
+    setKey: read.cluster_item_key,
+    mtimeS: read.mod_time,
+    hash: read.hash,
+    isMerged: read.merged,
+  };
+};
+
+const orderShape = record({
+  cluster_item_key: text(setKeyLengthMax),
+  merged: optional(flag),
+  hash: optional(hash),
+});
+
+const order: Reader<FileOrder> = (value, where) => {
+  const read = orderShape(value, where);
+  return { setKey: read.cluster_item_key, hash: read.hash, isMerged: read.merged ?? false };
+};
+
+const rows = dictionary(row, filesMax);
+const orders = dictionary(order, filesMax);
+const allOrders = record({ missing: orders, extra: orders, shared: orders });
+
+function byPath<T>(read: ReadonlyMap<string, T>): ReadonlyMap<BytePath, T> {
+  const found = new Map<BytePath, T>();
+  for (const [key, value] of read) {
+    const path = pathFromText(key);
+    if (path === undefined) {
+      throw new ProtocolError('malformed', 'A path in a file table is no text');
+    }
+    found.set(path, value);
+  }
+  return found;
+}
+
+function tableJson(table: FileTable): Json {
+  return Object.fromEntries(
+    Array.from(table, ([path, { mtimeS, setKey, isMerged, hash: bytes }]) => [
+      pathToText(path),
+      { mod_time: mtimeS, cluster_item_key: setKey, merged: isMerged, hash: toHex(bytes) },
+    ]),
+  );
+}

@@ -1,0 +1,191 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromBytes, fromText, toBytes, toHex } from '../../src/base/bytes.ts';
+import { ClusterError, ProtocolError } from '../../src/base/errors.ts';
+import { tablePath } from '../../src/wazuh/archive-format.ts';
+import { ArchiveReader } from '../../src/wazuh/archive-reader.ts';
+import {
+  compareTables,
+  type FileRow,
+  type FileTable,
+  isSame,
+  readOrders,
+  readTable,
+  writeDifference,
+  writeTable,
+} from '../../src/wazuh/file-table.ts';
+import { mergedTime, mergeParts, splitMerged } from '../../src/wazuh/merged-file.ts';
+import { pathFromText, pathToText } from '../../src/wazuh/path-text.ts';
+import { createZlib } from '../../src/runtime/zlib.ts';
+import { simHashing } from '../sim/hashing.ts';
+import { SeededRandom } from '../sim/random.ts';
+import { archive } from './dumps.ts';
+import { needsRecordings, recordedFrames } from './recordings.ts';
+
+function row(content: string, setKey = 'etc/shared/'): FileRow {
+  const hash = simHashing.digest('blake2b', toBytes(content));
+  return { setKey, mtimeS: 1_700_000_000.25, hash, isMerged: false };
+}
+
+/** The table in an archive. */
+async function tableOf(bytes: Uint8Array): Promise<Uint8Array | undefined> {
+  const reader = new ArchiveReader(createZlib());
+  for await (const event of reader.push(bytes)) {
+    if (event.kind === 'whole' && event.path === tablePath) return event.content;
+  }
+  return undefined;
+}
+
+function isMalformed(error: unknown): boolean {
+  return error instanceof ProtocolError && error.fault === 'malformed';
+}
+
+test('hashes are BLAKE2b with 64 bytes', () => {
+  assert.match(toHex(row('').hash), /^786a02f7.{114}9be2ce$/);
+});
+
+test('readOrders() reads the table of the worked example', async () => {
+  const { missing, extra, shared } = readOrders((await tableOf(archive))!);
+  assert.deepEqual([...missing], [[
+    'etc/client.keys',
+    {
+      setKey: 'etc/',
+      isMerged: false,
+      hash: row('001 a any k\n').hash,
+    },
+  ]]);
+  assert.equal(extra.size, 0);
+  assert.deepEqual(shared.get('etc/shared/default/agent.conf'), {
+    setKey: 'etc/shared/',
+    isMerged: false,
+    hash: row('<agent_config/>\n').hash,
+  });
+});
+
+test('a table is read as it was written, whatever its paths', () => {
+  const table: FileTable = new Map([
+    ['etc/client.keys', row('a', 'etc/')],
+    [fromText('etc/shared/ñ😀'), row('b')],
+    ['etc/shared/\xff\xc3(\xf0\x9f', { ...row('c'), mtimeS: 0.5, isMerged: true }],
+    ['__proto__', row('d')],
+    ['1', row('e')],
+  ]);
+  const sorted = (rows: FileTable) => [...rows].sort(([a], [b]) => a < b ? -1 : 1);
+  assert.deepEqual(sorted(readTable(writeTable(table))), sorted(table));
+});
+
+test('paths have the texts that Python gives them', () => {
+  assert.equal(pathToText('a\xff\xc3\xa9\xc3'), 'a\udcffé\udcc3');
+  assert.equal(pathFromText('a\udcffé\udcc3'), 'a\xff\xc3\xa9\xc3');
+  assert.equal(pathFromText('a\ud800'), undefined);
+  assert.equal(pathFromText('a\udc7f'), undefined);
+  const random = new SeededRandom('paths');
+  for (let i = 0; i < 500; i++) {
+    const path = fromBytes(random.bytes(random.integer(1, 12)));
+    assert.equal(pathFromText(pathToText(path)), path);
+  }
+});
+
+test('compareTables() tells what is missing, extra and different', () => {
+  const same = row('same');
+  const master: FileTable = new Map([
+    ['new', row('new')],
+    ['same', same],
+    ['changed', row('after')],
+  ]);
+  const worker: FileTable = new Map([
+    ['same', { ...same, mtimeS: 1 }],
+    ['changed', row('before')],
+    ['old', row('old')],
+  ]);
+  const difference = compareTables(master, worker);
+  assert.deepEqual(difference, {
+    missing: new Map([['new', row('new')]]),
+    extra: new Map([['old', row('old')]]),
+    shared: new Map([['changed', row('after')]]),
+  });
+  assert.equal(isSame(difference), false);
+  assert.equal(isSame(compareTables(master, master)), true);
+  const { missing, extra, shared } = readOrders(writeDifference(difference));
+  assert.deepEqual([...missing.keys(), ...extra.keys(), ...shared.keys()], [
+    'new',
+    'old',
+    'changed',
+  ]);
+});
+
+test('readOrders() takes orders that say no more than they have to', () => {
+  const text = '{"missing": {"a": {"cluster_item_key": "etc/", "merged": false}}, ' +
+    '"extra": {"b": {"cluster_item_key": "etc/"}}, "shared": {}, "extra_valid": {}}';
+  const { missing, extra } = readOrders(toBytes(text));
+  assert.deepEqual(missing.get('a'), { setKey: 'etc/', hash: undefined, isMerged: false });
+  assert.equal(extra.size, 1);
+});
+
+test('readTable() and readOrders() refuse everything else', () => {
+  const good = fromBytes(writeTable(new Map([['a', row('a')]])));
+  for (
+    const text of [
+      '',
+      '[]',
+      '{"a": 1}',
+      good.replace('false', '0'),
+      good.replace(/"hash":"./, '"hash":"'),
+      good.replace('"a"', '"\\ud800"'),
+      good.replace('1700000000.25', 'null'),
+    ]
+  ) assert.throws(() => readTable(toBytes(text)), isMalformed, text);
+  for (const text of ['{}', '{"missing": {}, "extra": {}}', '{"missing": []}']) {
+    assert.throws(() => readOrders(toBytes(text)), isMalformed, text);
+  }
+});
+
+test(
+  'the tables of the recordings are read and lead to what the master said',
+  needsRecordings,
+  async () => {
+    let table: FileTable = new Map();
+    let ordersCount = 0;
+    for (const { command, plain, sender, connection } of recordedFrames('session')) {
+      if (command !== 'file_upd' || plain === undefined || connection !== 1) continue;
+      const text = await tableOf(plain.subarray(plain.indexOf(0x20) + 1));
+      if (text === undefined) continue;
+      if (sender === 'worker') {
+        table = readTable(text);
+        continue;
+      }
+      const { missing, extra, shared } = readOrders(text);
+      ordersCount++;
+      for (const path of missing.keys()) assert.ok(!table.has(path), path);
+      for (const [path, { hash }] of extra) assert.equal(table.get(path)?.hash, hash);
+      for (const [path, { hash }] of shared) assert.notEqual(table.get(path)?.hash, hash);
+    }
+    assert.equal(ordersCount, 2);
+  },
+);
+
+test('merged files come apart as they were put together', () => {
+  const parts = [
+    { name: '001', time: mergedTime(1_700_000_000_250), content: toBytes('a\nb') },
+    { name: 'with space', time: mergedTime(0), content: new Uint8Array(0) },
+  ];
+  const merged = mergeParts(parts);
+  assert.equal(
+    fromBytes(merged),
+    '3 001 2023-11-14 22:13:20.250000+00:00\na\nb0 with space 1970-01-01 00:00:00+00:00\n',
+  );
+  assert.deepEqual([...splitMerged(merged)], parts);
+  const hidden = mergeParts(['.a', '..', 'a/b', 'c'].map((name) => ({ ...parts[0]!, name })));
+  assert.deepEqual([...splitMerged(hidden)].map(({ name }) => name), ['c']);
+});
+
+test('splitMerged() refuses what is damaged', () => {
+  const time = mergedTime(0);
+  for (const text of ['x', `3 a ${time}\nab`, `-1 a ${time}\n`, `3 a now\nabc`, `3 a ${time}`]) {
+    assert.throws(
+      () => [...splitMerged(toBytes(text))],
+      (error) => error instanceof ClusterError && error.code === 'corrupt',
+      text,
+    );
+  }
+});
