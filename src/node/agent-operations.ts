@@ -1,9 +1,51 @@
 /**
- * What commands ask of the agents and groups of a node beyond reading their tables. Master and
- * worker each do what is theirs; the rest throws ClusterError `refused`, naming the role that does it.
+ * What commands ask of the agents and groups of a node beyond reading their tables.
  */
 import type { AgentId } from '../agents/agent.ts';
 import type { AgentReport } from '../agents/report.ts';
+
+/** A report that was not taken in, by its place among those that were handed over. */
+export interface RefusedReport {
+  readonly index: number;
+  readonly problem: string;
+}
+
+/** A file of a group. */
+export interface GroupFile {
+  /** Relative to the directory of the group; for people. */
+  readonly path: string;
+  readonly size: number;
+}
+
+/** A group that exists. */
+export interface GroupFacts {
+  readonly name: string;
+  /** Its files. */
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** What either role does for its agents. */
+export interface AgentSource {
+  /**
+   * Takes reports, at most some hundred at once; those that have no problem are stored when this
+   * resolves.
+   */
+  report(reports: readonly AgentReport[]): Promise<readonly RefusedReport[]>;
+}
+
+/** The groups of a node. */
+export interface GroupSource {
+  /** The groups that exist, in the order of their names. */
+  groups(): readonly GroupFacts[];
+  /** The files of a group; undefined where there is none such. */
+  groupFiles(name: string): readonly GroupFile[] | undefined;
+  /**
+   * On a worker: when it last had the groups that the master had, ms since 1970; undefined before
+   * the first time, and on the master.
+   */
+  confirmedMs(): number | undefined;
+}
 
 /** An agent that an operator adds. */
 export interface AgentAddition {
@@ -35,19 +77,16 @@ export interface AgentsOutcome {
   readonly refused: readonly RefusedAgent[];
 }
 
-/** The agents and groups of a node, as commands change them. */
-export interface AgentOperations {
-  /**
-   * Takes reports, at most some hundred at once; what has no problem is stored when this resolves.
-   * Gives what is refused, by the place of its report.
-   */
-  report(
-    reports: readonly AgentReport[],
-  ): Promise<readonly { readonly index: number; readonly problem: string }[]>;
-  /** Makes an agent exist. @throws ClusterError `refused` where number or name is taken */
+/** What a master alone does with agents. */
+export interface AgentAdministration {
+  /** Makes an agent exist. @throws ClusterError `refused` where the number is taken */
   add(agent: AgentAddition): Promise<AgentId>;
   /** Makes agents no longer exist. */
   remove(ids: readonly AgentId[]): Promise<AgentsOutcome>;
+}
+
+/** What a master alone does with groups. */
+export interface GroupAdministration {
   /** @throws ClusterError `refused` where there is such a group, or the name cannot be one */
   createGroup(name: string): Promise<void>;
   /**

@@ -15,7 +15,12 @@ import type {
   VersionsDocument,
 } from './documents.ts';
 
-export type { AgentOperations } from './agent-operations.ts';
+export type {
+  AgentAdministration,
+  AgentSource,
+  GroupAdministration,
+  GroupSource,
+} from './agent-operations.ts';
 
 /** What a running round has done so far. */
 export interface SyncProgress {
