@@ -34,6 +34,7 @@ const purposes: Readonly<Record<MessageName, string>> = {
   'content.fetch': 'Asks for contents. The bulk data are a bundle',
   'integrity.published': 'Tells that there is a new generation',
   'node.report': 'Tells the master how the worker is doing, for its status',
+  'agents.report': 'Brings records of agents; the reply comes when they are on the master’s disk',
 };
 
 /** What each kind of frame is. */
@@ -62,6 +63,7 @@ const formats = [
   ['The digest tree', 'src/files/digest-tree.ts'],
   ['Asking for contents', 'src/files/bundle.ts'],
   ['Bundles', 'src/files/bundle-format.ts'],
+  ['Records of agents', 'src/agents/record-codec.ts'],
 ] as const;
 
 /** The whole page. */

@@ -447,10 +447,15 @@ export interface Statement {
   all(...values: SqlValue[]): Record<string, SqlValue>[];
 }
 
-/** The part of an SQLite connection that the stores use; synchronous. */
+/** The part of an SQLite connection that the stores use; synchronous but for flushing. */
 export interface Database {
   exec(sql: string): void;
   prepare(sql: string): Statement;
+  /**
+   * What was committed before this call outlives a power failure once this resolves. A crash of the
+   * program alone loses nothing that was committed.
+   */
+  flush(): Promise<void>;
   close(): void;
 }
 

@@ -314,6 +314,17 @@ export const tables = {
         default: 'etc/shared',
         ...placeInTree,
       }),
+      info_interval: duration({
+        doc: 'How often a worker brings to the master what its agents reported; where much is ' +
+          'waiting it does so sooner',
+        default: '10s',
+        minimum: '50ms',
+      }),
+      silence_max: duration({
+        doc: 'How long the master hears nothing of an agent before that counts as disconnected',
+        default: '10m',
+        minimum: '1s',
+      }),
       groups_interval: duration({
         doc: 'How often the master looks for assignments to publish, and offers them to each ' +
           'worker, if nothing happened meanwhile',

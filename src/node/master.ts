@@ -47,6 +47,7 @@ import {
   setDocuments,
   taskDocuments,
 } from './report.ts';
+import { MasterAgents } from './master-agents.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 
@@ -70,6 +71,7 @@ export interface MasterPorts extends Ports {
 /** The master of a cluster. */
 export class MasterNode {
   readonly facts: NodeFacts;
+  readonly agents: MasterAgents;
   readonly registry: NodeRegistry;
   readonly #ports: MasterPorts;
   readonly #config: Config;
@@ -94,6 +96,14 @@ export class MasterNode {
     this.#publication = new Publication(
       { clock, hashing, store: index, halts },
       { sets, algorithm, guard: guardConfigOf(config) },
+    );
+    this.agents = new MasterAgents(
+      {
+        ...ports,
+        sets,
+        skewMs: (node) => this.#acceptor.peers.get(node)?.agreement.skewMs ?? 0,
+      },
+      { config, node: facts, algorithm },
     );
     this.#acceptor = this.#makeAcceptor();
   }
@@ -132,6 +142,7 @@ export class MasterNode {
       : undefined;
     const stopTelling = this.#publication.latest.listen((generation) => {
       if (generation === undefined) return;
+      void this.agents.follow(generation);
       for (const { session } of this.#acceptor.peers.values()) {
         session.event('integrity.published', { generation: generation.number });
       }
@@ -139,9 +150,11 @@ export class MasterNode {
     const sessions = () => [...this.#acceptor.peers.values()].map((peer) => peer.session);
     const { own, issuer } = this.#ports;
     const renew = renewByAuthority(this.#ports, own, issuer, this.facts.identity);
+    void this.agents.follow(this.generation);
     try {
       await Promise.all([
         this.#scheduler.start(this.#localIntegrity(), signal),
+        ...this.agents.tasks().map((task) => this.#scheduler.start(task, signal)),
         this.#scheduler.start(new SilenceSweep(this.#ports, keepAlive, sessions), signal),
         this.#scheduler.start(new Renewal(this.#ports, own, renew, certificates), signal),
       ]);
@@ -328,6 +341,7 @@ export class MasterNode {
     return {
       ...keepAliveHandlers,
       ...renewalHandlers(membership, this.facts.identity.cluster),
+      ...this.agents.handlers(),
       ...compareHandlers(this.#ports, this.#publication),
       ...transferHandlers(this.#ports, this.#publication, {
         algorithm: this.#storage.algorithm,

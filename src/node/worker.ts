@@ -34,6 +34,7 @@ import {
 } from './documents.ts';
 import { Hooks } from './hooks.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { WorkerAgents } from './worker-agents.ts';
 import {
   differencesOf,
   haltDocuments,
@@ -60,6 +61,7 @@ export interface WorkerPorts extends Ports {
 /** A worker of a cluster. */
 export class WorkerNode {
   readonly facts: NodeFacts;
+  readonly agents: WorkerAgents;
   readonly #ports: WorkerPorts;
   readonly #config: Config;
   readonly #storage: Storage;
@@ -91,6 +93,10 @@ export class WorkerNode {
     });
     this.#dialer = this.#makeDialer();
     const session = () => this.#dialer.link.value?.session;
+    this.agents = new WorkerAgents(
+      { ...ports, sets: storage.sets, session, wake: () => this.#scheduler.wake('agent-info') },
+      { config, node: facts, algorithm: storage.algorithm },
+    );
     this.#keepAlive = new KeepAlive(ports, config.keepAlive, session);
     const renew = renewByMaster(ports.own, session);
     this.#renewal = new Renewal(ports, ports.own, renew, config.certificates);
@@ -132,6 +138,7 @@ export class WorkerNode {
     const stopListening = this.#dialer.link.listen((link) => {
       if (link === undefined) return;
       wake();
+      this.#scheduler.wake('agent-info');
       this.#scheduler.wake('certificates');
     });
     this.#isRunning = true;
@@ -140,6 +147,7 @@ export class WorkerNode {
         this.#dialer.run(signal),
         this.#scheduler.start(this.#integrity, signal),
         this.#scheduler.start(this.#keepAlive, signal),
+        this.#scheduler.start(this.agents.info, signal),
         this.#scheduler.start(this.#renewal, signal),
       ]);
     } finally {
@@ -328,6 +336,8 @@ export class WorkerNode {
       hooks: this.#hooks(),
       session: () => this.link?.session,
       lastError: () => this.#dialer.lastError,
+      onCompared: (isInStep: (set: string) => boolean) =>
+        this.agents.follow(isInStep, (set) => tree.scanner.manifest(set)),
     };
     return new Integrity(ports, {
       intervalMs: integrity.intervalMs,

@@ -4,7 +4,7 @@
  * Its failures arrive as ClusterErrors whose code says what is to be done. The file is for its
  * owner only; so are the two that SQLite keeps beside it.
  */
-import { chmodSync, closeSync, openSync } from 'node:fs';
+import { chmodSync, closeSync, existsSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { StatementSync } from 'node:sqlite';
 import { fromText } from '../base/bytes.ts';
@@ -42,14 +42,63 @@ export function openDatabase(file: string, options: DatabaseOptions = {}): Datab
     database.close();
     throw error;
   }
+  const log = new WriteAheadLog(`${file}-wal`);
   return {
     exec: (sql) => attempt('use the database', () => database.exec(sql)),
     prepare: (sql) => statementOf(attempt('use the database', () => database.prepare(sql))),
-    close: () => database.close(),
+    flush: () => log.flush(),
+    close: () => {
+      log.close();
+      database.close();
+    },
   };
 }
 
 // --- internals -------------------------------------------------------------------------------
+
+/**
+ * The file into which SQLite writes what is committed. Once that is on the disk, so is the commit:
+ * what `synchronous = FULL` does within each commit, where the loop would stand still meanwhile.
+ * SQLite itself flushes it before it carries anything over into the database.
+ */
+class WriteAheadLog {
+  readonly #path: string;
+  #descriptor: number | undefined;
+  /** The flush that has not begun yet; all who come before that share it. */
+  #next: Promise<void> | undefined;
+  #last: Promise<void> = Promise.resolve();
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  flush(): Promise<void> {
+    this.#next ??= this.#last.catch(() => {}).then(() => {
+      this.#next = undefined;
+      this.#last = this.#flushNow();
+      return this.#last;
+    });
+    return this.#next;
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  #flushNow(): Promise<void> {
+    // A database in memory has none, and one without any change does not have it yet.
+    if (this.#descriptor === undefined && !existsSync(this.#path)) return Promise.resolve();
+    this.#descriptor ??= openSync(this.#path, 'r+');
+    const descriptor = this.#descriptor;
+    return new Promise((resolve, reject) => {
+      fdatasync(descriptor, (error) => {
+        if (error === null) resolve();
+        else reject(fileError('flush database', fromText(this.#path), error, 'writer'));
+      });
+    });
+  }
+}
 
 type Row = Record<string, SqlValue>;
 

@@ -131,6 +131,27 @@ const nodeReport = record({
   roundMs: optional(number),
 });
 
+/** Numbers of agents, packed as u32 one after the other: at most those of one request. */
+const agentIds = bytes(64 * 1024);
+
+const agentsRequest = record({
+  /** Names the worker's database, which numbers the records. */
+  epoch: text(64),
+  /** Packed records, see `agents/record-codec.ts`. */
+  records: bytes(240 * 1024),
+});
+
+const agentsReply = record({
+  /** Names the master's database: a new one knows nothing of what an older one confirmed. */
+  epoch: text(64),
+  /** The master does not know these agents. */
+  refused: agentIds,
+  /** These were removed on the master. */
+  removed: agentIds,
+  /** Of these the master wants all, not the status alone. */
+  wanted: agentIds,
+});
+
 const nothing = record({});
 
 /** A message that is answered. */
@@ -205,6 +226,7 @@ export const messages = {
   'content.fetch': request(9, 'worker', 250 * KiB, fetchRequest, nothing, true),
   'integrity.published': event(10, 'master', 64, record({ generation })),
   'node.report': request(11, 'worker', 16 * KiB, nodeReport, nothing),
+  'agents.report': request(12, 'worker', 250 * KiB, agentsRequest, agentsReply),
 } as const;
 
 /** The messages by type. */

@@ -32,6 +32,7 @@ const workerHandlers: AcceptorOptions['handlers'] = {
   'integrity.rows': refuse,
   'content.fetch': refuse,
   'node.report': () => ({}),
+  'agents.report': refuse,
 };
 
 const joinHandlers: HandlersFor<'joiner'> = {

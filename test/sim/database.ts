@@ -26,6 +26,10 @@ export class MachineDatabase {
     return {
       exec: (sql) => opened().exec(sql),
       prepare: (sql) => statement(opened().prepare(sql), opened),
+      flush: async () => {
+        opened();
+        await Promise.resolve();
+      },
       close: () => {
         this.#openedBy = undefined;
         this.#rollBack();

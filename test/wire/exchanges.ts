@@ -128,6 +128,15 @@ export const exchanges: Readonly<Record<string, () => Promise<Scene[]>>> = {
       }
     }),
   ],
+  'agents-report': async () => [
+    await scene(
+      'The worker brings records of agents',
+      { 'agents.report': () => replySamples['agents.report'].valid[0]! },
+      async ({ worker }) => {
+        await worker.request('agents.report', payloadSamples['agents.report'].valid[0]!);
+      },
+    ),
+  ],
 };
 
 // --- sessions with scripted answers ----------------------------------------------------------

@@ -53,11 +53,12 @@ test('messages: ids are unique, found again, and never reused', () => {
     'content.fetch': 9,
     'integrity.published': 10,
     'node.report': 11,
+    'agents.report': 12,
   });
   for (const name of names) {
     assert.equal(messageById(messages[name].id)?.name, name);
   }
-  for (const id of [0, 12, 255, 65535]) assert.equal(messageById(id), undefined);
+  for (const id of [0, 18, 255, 65535]) assert.equal(messageById(id), undefined);
 });
 
 test('messages: every payload sample passes the wire and its reader, every bad one is refused', () => {

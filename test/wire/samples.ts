@@ -61,6 +61,13 @@ const report: PayloadOf<'node.report'> = {
   filesCount: 1234,
   roundMs: 12.25,
 };
+const agents: PayloadOf<'agents.report'> = { epoch: 'b7c1', records: new Uint8Array([1, 2, 3]) };
+const settled: ReplyOf<'agents.report'> = {
+  epoch: '90ab',
+  refused: new Uint8Array([0, 0, 0, 7]),
+  removed: new Uint8Array(0),
+  wanted: new Uint8Array([0, 0, 0, 8, 0, 0, 0, 9]),
+};
 const nothing = { valid: [{}], refused: [['', []], ['', null], ['', 'text'], ['', 7]] } as const;
 
 /** Samples of requests and events. */
@@ -164,6 +171,14 @@ export const payloadSamples: { readonly [N in MessageName]: Samples<PayloadOf<N>
       ['roundMs', { ...report, roundMs: 'fast' }],
     ],
   },
+  'agents.report': {
+    valid: [agents, { ...agents, records: new Uint8Array(240 * 1024) }],
+    refused: [
+      ['epoch', { ...agents, epoch: undefined }],
+      ['records', { ...agents, records: new Uint8Array(240 * 1024 + 1) }],
+      ['records', { ...agents, records: 'text' }],
+    ],
+  },
 };
 
 /** Samples of replies. */
@@ -222,4 +237,13 @@ export const replySamples: { readonly [N in RequestName]: Samples<ReplyOf<N>> } 
   'integrity.rows': nothing,
   'content.fetch': nothing,
   'node.report': nothing,
+  'agents.report': {
+    valid: [settled],
+    refused: [
+      ['epoch', { ...settled, epoch: 1 }],
+      ['refused', { ...settled, refused: [7] }],
+      ['removed', { ...settled, removed: undefined }],
+      ['wanted', { ...settled, wanted: new Uint8Array(64 * 1024 + 1) }],
+    ],
+  },
 };

@@ -57,6 +57,8 @@ export interface IntegrityPorts {
   readonly session: () => Session | undefined;
   /** Why there is none. */
   readonly lastError: () => Error | undefined;
+  /** A round has done what it could: these sets are as on the master. The round waits for it. */
+  readonly onCompared: (isInStep: (set: string) => boolean) => Promise<void>;
 }
 
 /** What a round is asked to do. */
@@ -151,6 +153,7 @@ export class Integrity implements Task {
     if (isInSync) await this.applied.advance(comparison.generation, sets, tree.scanner);
     const result = resultOf(comparison, judged, work, isInSync);
     this.#lastResult = result;
+    await this.#ports.onCompared((set) => this.#isInStep(comparison, set));
     return result;
   }
 
@@ -224,11 +227,15 @@ export class Integrity implements Task {
   }
 
   #isInSync(comparison: Comparison): boolean {
-    const { sets, tree } = this.#ports;
-    return comparison.excluded.length === 0 && sets.sets.every((set) => {
-      const wanted = comparison.digests.get(set.name);
-      return wanted !== undefined && tree.scanner.manifest(set.name).rootDigest === wanted;
-    });
+    const { sets } = this.#ports;
+    return comparison.excluded.length === 0 &&
+      sets.sets.every(({ name }) => this.#isInStep(comparison, name));
+  }
+
+  #isInStep(comparison: Comparison, set: string): boolean {
+    const wanted = comparison.digests.get(set);
+    return wanted !== undefined &&
+      this.#ports.tree.scanner.manifest(set).rootDigest === wanted;
   }
 
   /** Tells the master that this worker is behind, if that is what a failed round has found. */

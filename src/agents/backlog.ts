@@ -1,0 +1,103 @@
+/**
+ * What the master has not confirmed: taken out in chunks, and settled by the master's answer.
+ *
+ * Nothing is forgotten before it is confirmed. A record that was replaced by a newer report while
+ * it was on its way stays in the backlog with that report.
+ */
+import { ByteWriter } from '../base/cursor.ts';
+import { inTransaction } from '../base/transaction.ts';
+import type { Clock, Database } from '../ports.ts';
+import type { AgentId } from './agent.ts';
+import { packRecord } from './record-codec.ts';
+import { type FactsStore, pendingLevels } from './store/facts.ts';
+import type { Registrations } from './store/registrations.ts';
+
+/** Records of a chunk take at most so many bytes. */
+export const recordsBytesMax = 240 * 1024;
+
+/** A chunk is closed at this size: the largest record still fits behind it. */
+const chunkBytes = 96 * 1024;
+
+/** Some records on their way to the master. */
+export interface Chunk {
+  readonly records: Uint8Array;
+  /** What is in it, with the numbers of the records. */
+  readonly sent: readonly { readonly id: AgentId; readonly nodeOrderMs: number }[];
+}
+
+/** What the master says to a chunk, by numbers of agents. */
+export interface ChunkAnswer {
+  /** It does not know these agents. */
+  readonly refused: readonly AgentId[];
+  /** These were removed. */
+  readonly removed: readonly AgentId[];
+  /** It wants all of these, of which only the status was sent. */
+  readonly wanted: readonly AgentId[];
+}
+
+/** The backlog of a worker. */
+export class Backlog {
+  readonly #ports: { readonly clock: Clock; readonly database: Database };
+  readonly #facts: FactsStore;
+  readonly #registrations: Registrations;
+
+  constructor(
+    ports: { readonly clock: Clock; readonly database: Database },
+    stores: { readonly facts: FactsStore; readonly registrations: Registrations },
+  ) {
+    this.#ports = ports;
+    this.#facts = stores.facts;
+    this.#registrations = stores.registrations;
+  }
+
+  /** Records that wait to be sent. */
+  get count(): number {
+    return this.#facts.countPending();
+  }
+
+  /** All that waits, in chunks, each agent once. */
+  async *chunks(): AsyncGenerator<Chunk> {
+    let writer = new ByteWriter(chunkBytes);
+    let sent: { id: AgentId; nodeOrderMs: number }[] = [];
+    for (let after = 0;;) {
+      const rows = this.#facts.pendingAfter(after);
+      for (const { id, facts, order, pending } of rows) {
+        const { nodeOrderMs } = order;
+        const data = pending === pendingLevels.all ? facts : undefined;
+        packRecord({ id, nodeOrderMs, status: facts, data }, writer);
+        sent.push({ id, nodeOrderMs });
+        if (writer.length < chunkBytes) continue;
+        yield { records: writer.view(), sent };
+        writer = new ByteWriter(chunkBytes);
+        sent = [];
+      }
+      if (rows.length === 0) break;
+      after = rows.at(-1)!.id;
+      await this.#ports.clock.breathe();
+    }
+    if (sent.length > 0) yield { records: writer.view(), sent };
+  }
+
+  /** The master has answered: what it committed is no longer waiting. */
+  settle({ sent }: Chunk, { refused, removed, wanted }: ChunkAnswer): void {
+    const refusedIds = new Set(refused);
+    const removedIds = new Set(removed);
+    inTransaction(this.#ports.database, () => {
+      for (const { id, nodeOrderMs } of sent) {
+        if (removedIds.has(id)) this.#registrations.remove(id);
+        else if (refusedIds.has(id)) this.#facts.refuse(id);
+        else this.#facts.confirm(id, nodeOrderMs);
+      }
+      for (const id of wanted) this.#facts.demand(id);
+    });
+  }
+
+  /** Everything is to be sent again: the master has lost what it had confirmed. */
+  async restart(): Promise<void> {
+    const last = this.#facts.highestId();
+    for (let after = 0; after < last;) {
+      after = this.#facts.demandAfter(after);
+      await this.#ports.clock.breathe();
+    }
+  }
+}

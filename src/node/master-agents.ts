@@ -1,0 +1,86 @@
+/**
+ * The agents of a master: it knows which exist, stores what workers tell of them, and notices those
+ * that have fallen silent.
+ */
+import { RecordIntake } from '../agents/record-intake.ts';
+import type { AgentReport } from '../agents/report.ts';
+import { describeError } from '../base/errors.ts';
+import type { SetTable } from '../files/file-set.ts';
+import type { Generation } from '../files/generation.ts';
+import type { Ports } from '../ports.ts';
+import type { HandlersFor } from '../session/handlers.ts';
+import { agentInfoHandlers, SilentAgents } from '../tasks/agent-info.ts';
+import type { Task } from '../tasks/task.ts';
+import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
+
+/** What the agents of a master stand on. */
+export interface MasterAgentPorts extends Ports {
+  readonly sets: SetTable;
+  /** How far the clock of a worker in session is ahead, ms. */
+  readonly skewMs: (node: string) => number;
+}
+
+/** The agents of a master. */
+export class MasterAgents {
+  readonly parts: AgentParts;
+  readonly #ports: MasterAgentPorts;
+  readonly #setting: AgentSetting;
+
+  constructor(ports: MasterAgentPorts, setting: AgentSetting) {
+    this.#ports = ports;
+    this.#setting = setting;
+    this.parts = openAgentParts(ports, setting, {
+      appeared: () => {},
+      vanished: (id) => this.parts.facts.remove(id),
+    });
+  }
+
+  /** Answers to workers. */
+  handlers(): Pick<HandlersFor<'worker'>, 'agents.report'> {
+    const { facts, registrations, epoch } = this.parts;
+    return agentInfoHandlers({
+      intake: new RecordIntake(this.#ports, { facts, registrations }),
+      epoch,
+      skewMs: this.#ports.skewMs,
+      onFirstContact: () => {},
+    });
+  }
+
+  /** The recurring activities. */
+  tasks(): readonly Task[] {
+    const { agents } = this.#setting.config;
+    return [
+      new SilentAgents(this.#ports, this.parts.facts, { silenceMaxMs: agents.silenceMaxMs }),
+    ];
+  }
+
+  /** This generation was published: the agents of its keys file exist. */
+  async follow(generation: Generation | undefined): Promise<void> {
+    if (generation === undefined) return;
+    const { config } = this.#setting;
+    const { sets, log } = this.#ports;
+    const hash = keysHash(config, sets, (set) => generation.manifests.get(set));
+    try {
+      await this.parts.keys.follow(hash);
+    } catch (error) {
+      log.log(
+        'error',
+        `Cannot take up the agents of "${config.agents.keysFile}": ` +
+          describeError(error),
+      );
+    }
+  }
+
+  /** Takes in reports of agents that report to the master itself. */
+  async report(reports: readonly AgentReport[]) {
+    const { problems } = await this.parts.intake.take(reports);
+    return problemsOf(problems);
+  }
+}
+
+/** The problems that there are, each with the place of its report. */
+export function problemsOf(
+  problems: readonly (string | undefined)[],
+): { readonly index: number; readonly problem: string }[] {
+  return problems.flatMap((problem, index) => problem === undefined ? [] : [{ index, problem }]);
+}

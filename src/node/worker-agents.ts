@@ -1,0 +1,83 @@
+/**
+ * The agents of a worker: it takes in what they report and brings it to the master.
+ */
+import { Backlog } from '../agents/backlog.ts';
+import type { AgentReport } from '../agents/report.ts';
+import { describeError } from '../base/errors.ts';
+import type { SetTable } from '../files/file-set.ts';
+import type { Manifest } from '../files/manifest.ts';
+import type { Ports } from '../ports.ts';
+import type { Session } from '../session/session.ts';
+import { AgentInfo } from '../tasks/agent-info.ts';
+import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
+import { problemsOf } from './master-agents.ts';
+
+/** Reports after which the backlog is sent without waiting for the interval. */
+const manyReports = 1_000;
+
+/** What the agents of a worker stand on. */
+export interface WorkerAgentPorts extends Ports {
+  readonly sets: SetTable;
+  /** The session with the master, undefined while there is none. */
+  readonly session: () => Session | undefined;
+  /** Starts a round of agent-info at once. */
+  readonly wake: () => void;
+}
+
+/** The agents of a worker. */
+export class WorkerAgents {
+  readonly parts: AgentParts;
+  readonly backlog: Backlog;
+  readonly info: AgentInfo;
+  readonly #ports: WorkerAgentPorts;
+  readonly #setting: AgentSetting;
+  #sinceWake = 0;
+
+  constructor(ports: WorkerAgentPorts, setting: AgentSetting) {
+    this.#ports = ports;
+    this.#setting = setting;
+    this.parts = openAgentParts(ports, setting, {
+      appeared: ({ id }) => this.parts.facts.accept(id),
+      vanished: (id) => this.parts.facts.remove(id),
+    });
+    const { clock, session } = ports;
+    const { values, epoch } = this.parts;
+    this.backlog = new Backlog(ports, this.parts);
+    const { agents } = setting.config;
+    this.info = new AgentInfo({ clock, session, values, backlog: this.backlog }, {
+      intervalMs: agents.infoIntervalMs,
+      epoch,
+    });
+  }
+
+  /** Takes in reports; when this resolves, those without a problem are stored. */
+  async report(reports: readonly AgentReport[]) {
+    const { problems } = await this.parts.intake.take(reports);
+    this.#sinceWake += reports.length;
+    if (this.#sinceWake >= manyReports) {
+      this.#sinceWake = 0;
+      this.#ports.wake();
+    }
+    return problemsOf(problems);
+  }
+
+  /**
+   * A round of integrity is over, after which these sets are as on the master: the agents of the
+   * keys file exist if its set is one of them.
+   */
+  async follow(isInStep: (set: string) => boolean, actual: (set: string) => Manifest) {
+    const { config } = this.#setting;
+    const { sets, log } = this.#ports;
+    const set = sets.setOf(config.agents.keysFile);
+    if (set === undefined || !isInStep(set.name)) return;
+    try {
+      await this.parts.keys.follow(keysHash(config, sets, actual));
+    } catch (error) {
+      log.log(
+        'error',
+        `Cannot take up the agents of "${config.agents.keysFile}": ` +
+          describeError(error),
+      );
+    }
+  }
+}

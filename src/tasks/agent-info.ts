@@ -1,0 +1,262 @@
+/**
+ * agent-info: brings to the master what the agents of a worker report.
+ *
+ * Started by the worker at intervals (10 s unless configured), and sooner where much is waiting. What
+ * the master has not confirmed is sent in chunks, a few of them at a time; a chunk is confirmed when
+ * the master has it on its disk. What is not confirmed, for whatever reason, is sent again by the
+ * next round, and changes nothing where it had arrived. Agents that the master does not know are kept
+ * until it does, or until they are known to be removed.
+ *
+ * The master looks at intervals for agents that have fallen silent.
+ */
+import { ByteReader, ByteWriter } from '../base/cursor.ts';
+import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
+import { type AgentId, agentIdText } from '../agents/agent.ts';
+import type { Backlog, Chunk, ChunkAnswer } from '../agents/backlog.ts';
+import type { RecordIntake } from '../agents/record-intake.ts';
+import type { FactsStore } from '../agents/store/facts.ts';
+import type { AgentValues } from '../agents/store/values.ts';
+import type { Clock, Database, Logger } from '../ports.ts';
+import type { HandlersFor } from '../session/handlers.ts';
+import type { Session } from '../session/session.ts';
+import type { ReplyOf } from '../wire/messages.ts';
+import type { RoundReport, Task, Turn } from './task.ts';
+
+/** Settings of agent-info on a worker. */
+export interface AgentInfoOptions {
+  /** Pause between rounds, ms. @default 10,000 */
+  readonly intervalMs: number;
+  /** Names this node's database. */
+  readonly epoch: string;
+}
+
+/** Settings of the master's look for silent agents. */
+export interface SilenceOptions {
+  /** An agent without a keep-alive for so long counts as disconnected, ms. @default 600,000 */
+  readonly silenceMaxMs: number;
+}
+
+/** Longest time of a round, ms: a hundred thousand agents over a slow line. */
+const deadlineMs = 10 * 60 * 1000;
+
+/** Chunks on their way at the same time: enough to keep both ends busy. */
+const chunksAtOnce = 4;
+
+/** Name of the value that holds the epoch of the master that confirmed what is confirmed. */
+const masterEpochName = 'reports.master_epoch';
+
+/** Agents named in one log line. */
+const namedMax = 10;
+
+// --- the worker's end ------------------------------------------------------------------------
+
+/** What the worker's end works with. */
+export interface AgentInfoPorts {
+  readonly clock: Clock;
+  readonly backlog: Backlog;
+  readonly values: AgentValues;
+  /** The session with the master, undefined while there is none. */
+  readonly session: () => Session | undefined;
+}
+
+interface Counts {
+  sent: number;
+  refused: number;
+}
+
+/** Sends the backlog. */
+export class AgentInfo implements Task {
+  readonly name = 'agent-info';
+  readonly title = 'Agent-info sync';
+  readonly schedule;
+  readonly #ports: AgentInfoPorts;
+  readonly #epoch: string;
+  #lastConfirmedMs: number | undefined;
+
+  constructor(ports: AgentInfoPorts, options: AgentInfoOptions) {
+    this.#ports = ports;
+    this.#epoch = options.epoch;
+    this.schedule = { intervalMs: options.intervalMs, deadlineMs, isStaggered: true };
+  }
+
+  /** Wall clock of the master's last confirmation, ms since 1970; undefined before the first. */
+  get lastConfirmedMs(): number | undefined {
+    return this.#lastConfirmedMs;
+  }
+
+  async round(turn: Turn): Promise<RoundReport> {
+    const session = this.#ports.session();
+    if (session === undefined) return { summary: undefined };
+    const counts: Counts = { sent: 0, refused: 0 };
+    const refused: AgentId[] = [];
+    const underWay = new Set<Promise<void>>();
+    try {
+      for await (const chunk of this.#ports.backlog.chunks()) {
+        if (counts.sent === 0) turn.starting();
+        counts.sent += chunk.sent.length;
+        const sending = this.#send(session, chunk, refused, turn.signal);
+        underWay.add(sending);
+        // Its failure is heard where all are waited for.
+        sending.catch(() => {}).finally(() => underWay.delete(sending));
+        if (underWay.size >= chunksAtOnce) await Promise.race(underWay);
+      }
+      await Promise.all(underWay);
+    } finally {
+      await Promise.allSettled(underWay);
+    }
+    counts.refused = refused.length;
+    if (refused.length > 0) tellRefused(refused, turn.log);
+    if (counts.sent === 0) return { summary: undefined };
+    return { summary: summaryOf(counts), facts: { ...counts } };
+  }
+
+  async #send(
+    session: Session,
+    chunk: Chunk,
+    refused: AgentId[],
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { backlog, clock } = this.#ports;
+    const request = { epoch: this.#epoch, records: chunk.records };
+    const reply = await session.request('agents.report', request, { signal });
+    await this.#meetMaster(reply.epoch);
+    const answer = readAnswer(reply);
+    backlog.settle(chunk, answer);
+    for (const id of answer.refused) refused.push(id);
+    this.#lastConfirmedMs = clock.nowMs();
+  }
+
+  /** A master with another database has none of what was confirmed before. */
+  async #meetMaster(epoch: string): Promise<void> {
+    const { values, backlog } = this.#ports;
+    const known = values.get(masterEpochName);
+    if (known === epoch) return;
+    values.set(masterEpochName, epoch);
+    if (known !== undefined) await backlog.restart();
+  }
+}
+
+/** Told once for each: what is refused is not sent again before the master knows it. */
+function tellRefused(ids: readonly AgentId[], log: Logger): void {
+  const named = ids.slice(0, namedMax).map(agentIdText).join(', ');
+  const more = ids.length > namedMax ? ` and ${ids.length - namedMax} more` : '';
+  log.log(
+    'warning',
+    `The master does not know ${ids.length} agents that report here: ${named}${more}. ` +
+      'What they report is kept until it does.',
+    { refused: ids.length },
+  );
+}
+
+function summaryOf({ sent, refused }: Counts): string {
+  return `Sent ${sent} agents.` + (refused === 0 ? '' : ` ${refused} are not known to the master.`);
+}
+
+function readAnswer(reply: ReplyOf<'agents.report'>): ChunkAnswer {
+  return {
+    refused: unpackIds(reply.refused),
+    removed: unpackIds(reply.removed),
+    wanted: unpackIds(reply.wanted),
+  };
+}
+
+// --- the master's end ------------------------------------------------------------------------
+
+/** What the master's end works with. */
+export interface AgentInfoMasterPorts {
+  readonly intake: RecordIntake;
+  /** Names the master's database. */
+  readonly epoch: string;
+  /** How far the clock of a node in session is ahead, ms. */
+  readonly skewMs: (node: string) => number;
+  /** Agents were stored for the first time. */
+  readonly onFirstContact: (ids: readonly AgentId[]) => void;
+}
+
+/** The master's answers. */
+export function agentInfoHandlers(
+  ports: AgentInfoMasterPorts,
+): Pick<HandlersFor<'worker'>, 'agents.report'> {
+  return {
+    'agents.report': async ({ epoch, records }, { peer }) => {
+      const source = { node: peer, epoch, skewMs: ports.skewMs(peer) };
+      const outcome = await ports.intake.take(records, source);
+      if (outcome.firstContacts.length > 0) ports.onFirstContact(outcome.firstContacts);
+      return {
+        epoch: ports.epoch,
+        refused: packIds(outcome.refused),
+        removed: packIds(outcome.removed),
+        wanted: packIds(outcome.wanted),
+      };
+    },
+  };
+}
+
+/** Marks agents that have fallen silent. */
+export class SilentAgents implements Task {
+  readonly name = 'agent-info';
+  readonly title = 'Agent-info sync';
+  readonly schedule;
+  readonly #ports: { readonly clock: Clock; readonly database: Database };
+  readonly #facts: FactsStore;
+  readonly #silenceMaxMs: number;
+  readonly #startedMs: number;
+
+  constructor(
+    ports: { readonly clock: Clock; readonly database: Database },
+    facts: FactsStore,
+    { silenceMaxMs }: SilenceOptions,
+  ) {
+    this.#ports = ports;
+    this.#facts = facts;
+    this.#silenceMaxMs = silenceMaxMs;
+    this.#startedMs = ports.clock.monotonicMs();
+    this.schedule = { intervalMs: Math.min(30_000, silenceMaxMs / 2), deadlineMs };
+  }
+
+  async round(turn: Turn): Promise<RoundReport> {
+    const { clock, database } = this.#ports;
+    // A master that was away does not know who kept alive meanwhile.
+    if (clock.monotonicMs() - this.#startedMs < this.#silenceMaxMs) return { summary: undefined };
+    const nowMs = clock.nowMs();
+    const beforeSeconds = Math.floor((nowMs - this.#silenceMaxMs) / 1000);
+    const byNode = new Map<string, number>();
+    const last = this.#facts.highestId();
+    for (let after = 0; after < last;) {
+      const { silent, end } = this.#facts.silentAfter(after, beforeSeconds);
+      for (const slice of slices(silent, transactionRowsMax)) {
+        inTransaction(database, () => {
+          for (const { id } of slice) this.#facts.disconnect(id, Math.floor(nowMs / 1000));
+        });
+        await clock.breathe();
+      }
+      for (const { node } of silent) byNode.set(node, (byNode.get(node) ?? 0) + 1);
+      after = end;
+      await clock.breathe();
+    }
+    for (const [node, count] of byNode) {
+      turn.log.log(
+        'warning',
+        `${count} agents of ${node} are disconnected: ` +
+          `no keep-alive for ${Math.round(this.#silenceMaxMs / 1000)} s.`,
+        { node, count },
+      );
+    }
+    return { summary: undefined };
+  }
+}
+
+// --- numbers of agents -----------------------------------------------------------------------
+
+function packIds(ids: readonly AgentId[]): Uint8Array {
+  const writer = new ByteWriter(ids.length * 4);
+  for (const id of ids) writer.u32(id);
+  return writer.finish();
+}
+
+function unpackIds(packed: Uint8Array): AgentId[] {
+  const reader = new ByteReader(packed);
+  const ids: AgentId[] = [];
+  while (reader.remaining > 0) ids.push(reader.u32());
+  return ids;
+}
