@@ -239,8 +239,10 @@ export interface StagedFile {
 
 /**
  * Changing the managed tree. Names in staging and versions are plain names that the caller makes
- * up (letters, digits, '-', '.'); paths are confined to the root like those of `TreeReader`, and a
- * path that leads through a symbolic link throws `refused`.
+ * up (letters, digits, '-', '.'); a name in staging may also be `DIRECTORY/NAME`, of a plain name
+ * and any one of printable ASCII: such a directory comes and goes with its files. Paths are confined
+ * to the root like those of `TreeReader`, and a path that leads through a symbolic link throws
+ * `refused`.
  *
  * Verbs throw ClusterError `noSpace`, `permission`, `refused`, `notFound` or `io`.
  */
@@ -258,7 +260,9 @@ export interface TreeWriter {
   /** Removes staged files; those that are not there are no error. */
   discardStaged(names: readonly string[]): Promise<void>;
   /**
-   * Moves staged files to their paths, creating missing directories, replacing what is there.
+   * Moves staged files to their paths, creating missing directories, replacing what is there. All
+   * files of one directory of staging that go to one directory of the tree under the same names may
+   * go there in one step, where nothing is yet.
    * One outcome for each, in order: the facts of the placed file, or the error that kept it out.
    */
   place(

@@ -15,7 +15,7 @@ import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { IncomingFile } from './incoming-file.ts';
 import { type IncomingContent, Intake } from './intake.ts';
-import { Journal, journalMigrations } from './journal.ts';
+import { Journal, journalMigrations, packedJournalMigrations } from './journal.ts';
 import { recoverTree, type RecoveryReport } from './recovery.ts';
 import { type ApplyFailure, type Incoming, Staging } from './staging.ts';
 import {
@@ -34,6 +34,9 @@ export type { CommitReport, Leaving, RemovalReport } from './tree-changes.ts';
 
 /** Tables of applying; see base/migrations.ts. */
 export const applyMigrations: readonly string[] = journalMigrations;
+
+/** What came later. */
+export const laterApplyMigrations: readonly string[] = packedJournalMigrations;
 
 /** What applying needs from outside. */
 export interface ApplyPorts {

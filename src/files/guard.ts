@@ -8,12 +8,15 @@
  *     count     more than a number of its files would be deleted
  *     shrunk    a file of a key file set would lose more than a share of its size
  *
+ * All but the first count together with what went in the last minutes (`recent-losses.ts`), so that
+ * what vanishes bit by bit is stopped like what vanishes at once.
+ *
  * Plans are judged as a whole, so that nothing of a halted one is carried out. What an operator has
  * approved is for the caller to let through without asking.
  */
-import { displayPath } from '../base/bytes.ts';
+import { type BytePath, displayPath } from '../base/bytes.ts';
 import type { FileSet } from './file-set.ts';
-import type { Plan, Replacement } from './plan.ts';
+import type { Plan } from './plan.ts';
 
 /** Settings of the guard that hold for all sets; each set has limits of its own on deletions. */
 export interface GuardConfig {
@@ -39,45 +42,46 @@ export type Verdict =
 const shareFilesMin = 10;
 const shareDeletionsMin = 5;
 
-/** The files of a set before a plan is carried out. */
-export interface SetCount {
+/** What a set has lost of late. */
+export interface LostOfLate {
+  /** Files that were deleted. */
   readonly count: number;
-  /** Files that the set has lost of late; see `deletion-window.ts`. @default 0 */
-  readonly lostCount?: number;
+  /** Bytes that a key file had before it shrank, the most; undefined where it did not. */
+  readonly sizeOf: (path: BytePath) => number | undefined;
 }
 
-/**
- * Whether a plan may be carried out. Deletions count together with those of the last minutes, so
- * that a set which vanishes bit by bit is stopped like one that vanishes at once.
- *
- * @param actual the files of the set as they are
- * @param wantedCount how many files the set has in the state that the plan leads to
- */
+/** How many files a set has, before and after. */
+export interface SetCounts {
+  readonly actual: number;
+  /** In the state that the plan leads to. */
+  readonly wanted: number;
+}
+
+/** Whether a plan may be carried out. */
 export function judge(
-  set: FileSet,
   plan: Plan,
-  actual: SetCount,
-  wantedCount: number,
+  counts: SetCounts,
+  lost: LostOfLate,
   config: GuardConfig,
 ): Verdict {
-  return judgeDeletions(set, plan, actual, wantedCount, config) ?? judgeShrunk(set, plan, config) ??
+  return judgeDeletions(plan, counts, lost.count, config) ?? judgeShrunk(plan, lost, config) ??
     { kind: 'pass' };
 }
 
 // ---------------------------------------------------------------------------------------------
 
 function judgeDeletions(
-  set: FileSet,
   plan: Plan,
-  { count, lostCount = 0 }: SetCount,
-  wantedCount: number,
+  { actual, wanted }: SetCounts,
+  lostCount: number,
   config: GuardConfig,
 ): Verdict | undefined {
   if (plan.remove.length === 0) return undefined;
-  const total = count + lostCount;
+  const { set } = plan;
+  const total = actual + lostCount;
   const removals = plan.remove.length + lostCount;
   // What is said of the wanted state is not trusted more than what the plan would do.
-  const remaining = Math.min(wantedCount, count + plan.create.length - plan.remove.length);
+  const remaining = Math.min(wanted, actual + plan.create.length - plan.remove.length);
   const when = lostCount > 0 ? ' within some minutes' : '';
   return judgeEmptied(set, total, remaining, when, config) ??
     judgeShare(set, removals, total, when) ??
@@ -125,23 +129,23 @@ function judgeCount(set: FileSet, removals: number, when: string): Verdict | und
   );
 }
 
-function judgeShrunk(set: FileSet, plan: Plan, config: GuardConfig): Verdict | undefined {
-  if (!set.keyFile) return undefined;
-  // No floor: a key file of three lines that loses two of them is the very case this is for.
-  const shrunk = plan.replace.find((replacement) => lostShare(replacement) > config.shrinkShareMax);
-  return shrunk === undefined ? undefined : halt('shrunk', shrunkText(shrunk, config));
-}
-
-function shrunkText(replacement: Replacement, config: GuardConfig): string {
-  const { entry, previous } = replacement;
-  return `"${displayPath(entry.path)}" would shrink from ${previous.size} to ${entry.size} bytes ` +
-    `(by ${percent(lostShare(replacement))}): more than the limit of ` +
-    percent(config.shrinkShareMax);
-}
-
-/** The share of its size that a file would lose; negative where it grows. */
-function lostShare({ entry, previous }: Replacement): number {
-  return previous.size === 0 ? 0 : (previous.size - entry.size) / previous.size;
+function judgeShrunk(plan: Plan, lost: LostOfLate, config: GuardConfig): Verdict | undefined {
+  if (!plan.set.keyFile) return undefined;
+  const limit = config.shrinkShareMax;
+  for (const { entry: { path, size }, previous } of plan.replace) {
+    if (size >= previous.size) continue;
+    const largest = Math.max(previous.size, lost.sizeOf(path) ?? 0);
+    // No floor: a key file of three lines that loses two of them is the very case this is for.
+    const share = (largest - size) / largest;
+    if (share <= limit) continue;
+    const when = largest > previous.size ? ' within some minutes' : '';
+    return halt(
+      'shrunk',
+      `"${displayPath(path)}" would shrink from ${largest} to ${size} bytes${when} ` +
+        `(by ${percent(share)}): more than the limit of ${percent(limit)}`,
+    );
+  }
+  return undefined;
 }
 
 function halt(guard: GuardRule, reason: string): Verdict {

@@ -273,15 +273,16 @@ export class IndexStore {
     changes: readonly EntryChange[],
     valueNames: readonly string[],
   ): void {
-    const before = changes.map(({ path }) => {
-      const row = this.#selectEntry.get(path);
-      return { path, entry: row === undefined ? undefined : readEntry(row) };
-    });
-    inTransaction(this.#ports.database, () => {
+    const before = inTransaction(this.#ports.database, () => {
+      const entries = changes.map(({ path }) => {
+        const row = this.#selectEntry.get(path);
+        return { path, entry: row === undefined ? undefined : readEntry(row) };
+      });
       this.#saveEntries(changes);
       this.setValue(STATE, INCOMPLETE);
       this.setValue(GENERATION, String(generation));
       for (const name of valueNames) this.#deleteValue.run(name);
+      return entries;
     });
     // Oldest state last: applied in this order, it is what remains.
     this.#undo.unshift(...before);

@@ -11,13 +11,7 @@ import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } 
 import type { Entry } from './entry.ts';
 import type { FileSet } from './file-set.ts';
 import { damaged, IncomingFile } from './incoming-file.ts';
-import {
-  type ApplyFailure,
-  failureOf,
-  type Incoming,
-  type Staged,
-  type Staging,
-} from './staging.ts';
+import { type ApplyFailure, failureOf, type Incoming, type Staging } from './staging.ts';
 import type { KeptVersion } from './version-store.ts';
 
 /** A file with its whole content. */
@@ -58,23 +52,30 @@ export class Intake {
   async addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
     const { files, staging, clock } = this.#ports;
     const failures: ApplyFailure[] = [];
-    const small: SmallFile[] = [];
-    const staged = new Map<BytePath, Staged>();
+    const right: Incoming[] = [];
+    const contents: Uint8Array[] = [];
+    const admitted = new Map<BytePath, Incoming>();
     let bytesCount = 0;
     for (const item of items) {
       const { entry, previous, bytes } = item;
       try {
-        const set = staging.admitNew(item, staged);
+        const set = staging.admitNew(item, admitted);
         if (!this.#isRight(item)) throw damaged(entry);
-        const stagedName = staging.freshName();
-        small.push({ name: stagedName, bytes, attributes: this.#attributes(set, entry.mtimeMs) });
-        staged.set(entry.path, { stagedName, set, entry, previous });
+        admitted.set(entry.path, item);
+        right.push({ set, entry, previous });
+        contents.push(bytes);
         bytesCount += bytes.length;
       } catch (error) {
         failures.push(failureOf(entry.path, error));
       }
       await clock.breathe();
     }
+    const names = await staging.namesFor(right);
+    const small = right.map(({ set, entry }, at): SmallFile => ({
+      name: names[at]!,
+      bytes: contents[at]!,
+      attributes: this.#attributes(set, entry.mtimeMs),
+    }));
     await staging.requireSpace(bytesCount, `${small.length} files`);
     try {
       await files.stageAll(small);
@@ -82,7 +83,7 @@ export class Intake {
       await staging.discardAfter(error, small.map((file) => file.name));
       throw error;
     }
-    for (const item of staged.values()) staging.put(item);
+    for (const [at, item] of right.entries()) staging.put({ ...item, stagedName: names[at]! });
     return failures;
   }
 

@@ -3,13 +3,13 @@
  *
  * A change is written down before it is made and struck out when the disk has it for good, so that
  * a start after a crash knows what was under way: which staged file belongs where, and which kept
- * version is that of which path.
+ * version is that of which path. Changes that are made together are one row.
  */
-import { type BytePath, fromBytes, toBytes } from '../base/bytes.ts';
 import type { Clock, Database, SqlValue, Statement } from '../ports.ts';
-import type { Entry } from './entry.ts';
-import { inTransaction, transactionRowsMax } from '../base/transaction.ts';
-import type { NewVersion, VersionKind } from './version-store.ts';
+import { inTransaction } from '../base/transaction.ts';
+import { type JournalChange, packChanges, unpackChanges } from './packed-changes.ts';
+
+export type { JournalChange } from './packed-changes.ts';
 
 /** Tables of this module; see base/migrations.ts, and index-store.ts for the types of columns. */
 export const journalMigrations: readonly string[] = [
@@ -23,20 +23,29 @@ export const journalMigrations: readonly string[] = [
    CREATE TABLE partial_files (name TEXT PRIMARY KEY, since_ms REAL NOT NULL) STRICT;`,
 ];
 
-/** A change that is about to be made to one path. */
-export interface JournalChange {
-  /** What is to be placed, and under which name it is staged; undefined for a removal. */
-  readonly placement: { readonly stagedName: string; readonly entry: Entry } | undefined;
-  /** What is there now, as it will be noted among the versions. */
-  readonly version: NewVersion;
+/**
+ * What came later: a row for many changes (see packed-changes.ts). Changes that a former program
+ * left behind in a crash are dropped: each path has its old or its new content, and the next round
+ * tells which it should have.
+ */
+export const packedJournalMigrations: readonly string[] = [
+  `DROP TABLE journal;
+   CREATE TABLE journal (
+     id INTEGER PRIMARY KEY, changes_count INTEGER NOT NULL, is_made INTEGER NOT NULL,
+     changes BLOB NOT NULL
+   ) STRICT;`,
+];
+
+/** Changes that were written down together. */
+export interface JournalRow<C extends JournalChange = JournalChange> {
+  readonly id: number;
+  /** Whether the changes were made, and their versions noted. The disk may yet have lost them. */
+  readonly isMade: boolean;
+  readonly changes: readonly C[];
 }
 
-/** A change as it was written down. */
-export interface JournalRow extends JournalChange {
-  readonly id: number;
-  /** Whether the change was made, and its version noted. The disk may yet have lost it. */
-  readonly isMade: boolean;
-}
+/** Rows of many changes each that are read between two breaths. */
+const rowsPerBreath = 20;
 
 /** Changes under way. */
 export class Journal {
@@ -48,6 +57,7 @@ export class Journal {
   readonly #strikeUpTo: Statement;
   readonly #select: Statement;
   readonly #count: Statement;
+  readonly #lastId: Statement;
   readonly #addPartial: Statement;
   readonly #deletePartial: Statement;
   readonly #selectPartials: Statement;
@@ -60,22 +70,20 @@ export class Journal {
     const database = ports.database;
     this.#database = database;
     this.#insert = database.prepare(
-      `INSERT INTO journal
-         (path, set_name, generation, is_made, staged_name, size, mtime_ms, hash, version_kind,
-          version_name, version_hash, version_size, version_mtime_ms)
-       VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?) RETURNING id`,
+      'INSERT INTO journal (changes_count, is_made, changes) VALUES (?, ?, ?) RETURNING id',
     );
     this.#make = database.prepare('UPDATE journal SET is_made = 1 WHERE id = ?');
     this.#strike = database.prepare('DELETE FROM journal WHERE id = ?');
     this.#strikeUpTo = database.prepare(
       `DELETE FROM journal WHERE id IN (
-         SELECT id FROM journal WHERE id <= ? ORDER BY id LIMIT ${transactionRowsMax}
+         SELECT id FROM journal WHERE id <= ? ORDER BY id LIMIT ${rowsPerBreath}
        )`,
     );
     this.#select = database.prepare(
-      `SELECT * FROM journal WHERE id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
+      `SELECT id, is_made, changes FROM journal WHERE id > ? ORDER BY id LIMIT ${rowsPerBreath}`,
     );
-    this.#count = database.prepare('SELECT count(*) AS count FROM journal');
+    this.#count = database.prepare('SELECT sum(changes_count) AS count FROM journal');
+    this.#lastId = database.prepare('SELECT max(id) AS id FROM journal');
     this.#addPartial = database.prepare(
       'INSERT OR IGNORE INTO partial_files (name, since_ms) VALUES (?, ?)',
     );
@@ -88,16 +96,29 @@ export class Journal {
     return Number(this.#count.get()?.['count'] ?? 0);
   }
 
-  /** Writes changes down, all or none. Gives the ids of their rows. */
-  begin(changes: readonly JournalChange[]): number[] {
-    return inTransaction(this.#database, () => changes.map((change) => this.#write(change)));
+  /** Writes changes down, all or none. */
+  begin<C extends JournalChange>(changes: readonly C[]): JournalRow<C> {
+    return { id: this.#write(changes, false), isMade: false, changes };
   }
 
-  /** Marks changes as made and strikes others out, together with what `alongside` does. */
-  settle(madeIds: readonly number[], struckIds: readonly number[], alongside: () => void): void {
+  /**
+   * Notes what has become of the changes of a row, together with what `alongside` does: `made` were
+   * made, `left` are yet to be; others are struck out.
+   */
+  settle<C extends JournalChange>(
+    row: JournalRow<C>,
+    outcome: { readonly made: readonly C[]; readonly left?: readonly C[] },
+    alongside: () => void,
+  ): void {
+    const { made, left = [] } = outcome;
     inTransaction(this.#database, () => {
-      for (const id of madeIds) this.#make.run(id);
-      for (const id of struckIds) this.#strike.run(id);
+      if (made.length === row.changes.length) {
+        this.#make.run(row.id);
+      } else {
+        this.#strike.run(row.id);
+        if (left.length > 0) this.#write(left, false);
+        if (made.length > 0) this.#write(made, true);
+      }
       alongside();
     });
   }
@@ -108,16 +129,14 @@ export class Journal {
     for (;;) {
       const page = this.#select.all(rows.at(-1)?.id ?? 0);
       for (const row of page) rows.push(readRow(row));
-      if (page.length < transactionRowsMax) return rows;
+      if (page.length < rowsPerBreath) return rows;
       await this.#clock.breathe();
     }
   }
 
   /** Id of the row written last. */
   lastId(): number {
-    return Number(
-      this.#database.prepare('SELECT max(id) AS id FROM journal').get()?.['id'] ?? 0,
-    );
+    return Number(this.#lastId.get()?.['id'] ?? 0);
   }
 
   /** Strikes out all rows up to one: what they tell of is on the disk for good. */
@@ -142,62 +161,19 @@ export class Journal {
     return new Map(rows.map((row) => [String(row['name']), Number(row['since_ms'])]));
   }
 
-  #write({ placement, version }: JournalChange): number {
-    const { path, set, generation, kind, name, size, mtimeMs } = version;
-    const entry = placement?.entry;
-    const row = this.#insert.get(
-      path,
-      set,
-      generation,
-      placement?.stagedName ?? null,
-      entry?.size ?? 0,
-      entry?.mtimeMs ?? 0,
-      blob(entry?.hash),
-      kind,
-      name ?? null,
-      blob(version.hash),
-      size,
-      mtimeMs,
-    );
+  #write(changes: readonly JournalChange[], isMade: boolean): number {
+    const row = this.#insert.get(changes.length, isMade ? 1 : 0, packChanges(changes));
     return Number(row?.['id']);
   }
 }
 
 // ---
 
-function blob(hash: string | undefined): Uint8Array | null {
-  return hash === undefined ? null : toBytes(hash);
-}
-
-function hashOf(value: SqlValue | undefined): string | undefined {
-  return value instanceof Uint8Array ? fromBytes(value) : undefined;
-}
-
 function readRow(row: Record<string, SqlValue>): JournalRow {
-  const path: BytePath = String(row['path']);
-  const stagedName = row['staged_name'];
-  const versionName = row['version_name'];
+  const { changes } = row;
   return {
     id: Number(row['id']),
     isMade: Number(row['is_made']) === 1,
-    placement: typeof stagedName !== 'string' ? undefined : {
-      stagedName,
-      entry: {
-        path,
-        size: Number(row['size']),
-        mtimeMs: Number(row['mtime_ms']),
-        hash: hashOf(row['hash']) ?? '',
-      },
-    },
-    version: {
-      path,
-      set: String(row['set_name']),
-      generation: Number(row['generation']),
-      kind: String(row['version_kind']) as VersionKind,
-      name: typeof versionName === 'string' ? versionName : undefined,
-      hash: hashOf(row['version_hash']),
-      size: Number(row['version_size']),
-      mtimeMs: Number(row['version_mtime_ms']),
-    },
+    changes: changes instanceof Uint8Array ? unpackChanges(changes) : [],
   };
 }

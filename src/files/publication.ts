@@ -9,7 +9,6 @@
 import type { ByteString } from '../base/bytes.ts';
 import { Latest } from '../base/async.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
-import { DeletionWindow } from './deletion-window.ts';
 import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import { type Generation, GenerationHistory, makeGeneration } from './generation.ts';
@@ -18,6 +17,7 @@ import type { Halts } from './halts.ts';
 import type { IndexStore } from './index-store.ts';
 import { Manifest } from './manifest.ts';
 import { makePlan, type Plan } from './plan.ts';
+import type { RecentLosses } from './recent-losses.ts';
 import { changesBetween } from './table-difference.ts';
 
 /** What became of an offered scan. */
@@ -39,6 +39,7 @@ export interface PublicationPorts {
   readonly hashing: Hashing;
   readonly store: IndexStore;
   readonly halts: Halts;
+  readonly losses: RecentLosses;
 }
 
 /** The published generations of a master. */
@@ -50,7 +51,6 @@ export class Publication {
   readonly #ports: PublicationPorts;
   readonly #algorithm: HashAlgorithm;
   readonly #guard: GuardConfig;
-  readonly #window: DeletionWindow;
 
   constructor(
     ports: PublicationPorts,
@@ -64,7 +64,6 @@ export class Publication {
     this.sets = options.sets;
     this.#algorithm = options.algorithm;
     this.#guard = options.guard;
-    this.#window = new DeletionWindow(ports.clock);
   }
 
   /** Takes up what was published before a restart. */
@@ -104,7 +103,7 @@ export class Publication {
       }
       this.#ports.halts.release(set.name);
       if (differences.length === 0) continue;
-      if (before.count > 0) this.#window.note(plan);
+      if (before.count > 0) await this.#ports.losses.note(plan);
       changes.set(set.name, differences);
       counts.createdCount += plan.create.length;
       counts.replacedCount += plan.replace.length;
@@ -124,14 +123,15 @@ export class Publication {
 
   /** Why the guard does not let a set's new content through; undefined where it does. */
   #guarded(plan: Plan, before: Manifest, after: Manifest): string | undefined {
-    const { set } = plan;
+    const { losses } = this.#ports;
+    const { name } = plan.set;
     if (before.count === 0) return undefined;
-    if (this.isApproved(set.name, after.rootDigest)) {
-      this.#window.forget(set.name);
+    if (this.isApproved(name, after.rootDigest)) {
+      losses.forget(name);
       return undefined;
     }
-    const actual = { count: before.count, lostCount: this.#window.lost(set.name) };
-    const verdict = judge(set, plan, actual, after.count, this.#guard);
+    const counts = { actual: before.count, wanted: after.count };
+    const verdict = judge(plan, counts, losses.before(plan), this.#guard);
     return verdict.kind === 'halt' ? verdict.reason : undefined;
   }
 

@@ -9,7 +9,7 @@
  */
 import type { Clock, Files, HashAlgorithm, Hashing } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
-import type { Journal, JournalRow } from './journal.ts';
+import type { Journal, JournalChange, JournalRow } from './journal.ts';
 import { parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
@@ -45,7 +45,7 @@ export interface RecoveryPorts {
   readonly changes: TreeChanges;
 }
 
-/** Rows looked at together. */
+/** Files placed together. */
 const sliceCount = 500;
 
 /** Finishes or gives up what was under way. */
@@ -64,26 +64,27 @@ export async function recoverTree(
   const redo: Redo[] = [];
   let madeCount = 0;
   let droppedCount = 0;
-  for (const slice of slices(rows, sliceCount)) {
-    const made: JournalRow[] = [];
-    const dropped: JournalRow[] = [];
-    const outcomes = await outcomesOf(ports, slice, state.staged, algorithm);
-    for (const [at, row] of slice.entries()) {
+  for (const row of rows) {
+    const made: JournalChange[] = [];
+    const left: JournalChange[] = [];
+    const outcomes = await outcomesOf(ports, row.changes, state.staged, algorithm);
+    for (const [at, change] of row.changes.entries()) {
       const outcome = outcomes[at]!;
-      const staged = outcome === 'staged' ? stagedOf(row, sets) : undefined;
-      changes.touch(parentOf(row.version.path));
-      if (staged !== undefined) redo.push({ row, staged });
-      else if (outcome === 'made') made.push(row);
-      else dropped.push(row);
+      const staged = outcome === 'staged' ? stagedOf(change, sets) : undefined;
+      changes.touch(parentOf(change.version.path));
+      if (staged !== undefined) {
+        left.push(change);
+        redo.push({ change, staged });
+      } else if (outcome === 'made') made.push(change);
     }
-    const unnoted = made.filter((row) => !row.isMade);
+    const unnoted = row.isMade ? [] : made;
     journal.settle(
-      made.map((row) => row.id),
-      dropped.map((row) => row.id),
-      () => versions.record(unnoted.map((row) => asFound(row.version, state.versionNames))),
+      row,
+      { made, left },
+      () => versions.record(unnoted.map(({ version }) => asFound(version, state.versionNames))),
     );
     madeCount += unnoted.length;
-    droppedCount += dropped.filter((row) => !row.isMade).length;
+    if (!row.isMade) droppedCount += row.changes.length - made.length - left.length;
   }
   const { redone, failures: makeFailures } = await makeNow(ports, redo);
   await changes.flush();
@@ -109,8 +110,10 @@ async function removeTemporaries(
   rows: readonly JournalRow[],
 ): Promise<ApplyFailure[]> {
   const failures: ApplyFailure[] = [];
-  const placing = rows.filter((row) => row.placement !== undefined);
-  for (const directory of new Set(placing.map((row) => parentOf(row.version.path)))) {
+  const placing = rows.flatMap((row) =>
+    row.changes.filter(({ placement }) => placement !== undefined)
+  );
+  for (const directory of new Set(placing.map(({ version }) => parentOf(version.path)))) {
     try {
       await files.removeTemporaries(directory);
     } catch (error) {
@@ -125,21 +128,21 @@ async function removeTemporaries(
 type Outcome = 'made' | 'staged' | 'none';
 
 interface Redo {
-  readonly row: JournalRow;
+  readonly change: JournalChange;
   readonly staged: Staged;
 }
 
 async function outcomesOf(
   ports: RecoveryPorts,
-  rows: readonly JournalRow[],
+  changes: readonly JournalChange[],
   staged: ReadonlyMap<string, number>,
   algorithm: HashAlgorithm,
 ): Promise<Outcome[]> {
   const never = new AbortController().signal;
-  const paths = rows.map((row) => row.version.path);
+  const paths = changes.map(({ version }) => version.path);
   const found = await ports.files.hash(paths, algorithm, never);
   const outcomes: Outcome[] = [];
-  for (const [at, { placement, version }] of rows.entries()) {
+  for (const [at, { placement, version }] of changes.entries()) {
     const present = found[at]!;
     if (placement === undefined) {
       outcomes.push(present.kind === 'vanished' ? 'made' : 'none');
@@ -173,8 +176,8 @@ async function stagedHash(
   return hasher.digest();
 }
 
-/** The staged file of a row; undefined where the path no longer belongs to the set. */
-function stagedOf({ placement, version }: JournalRow, sets: SetTable): Staged | undefined {
+/** The staged file of a change; undefined where the path no longer belongs to the set. */
+function stagedOf({ placement, version }: JournalChange, sets: SetTable): Staged | undefined {
   const set = sets.setOf(version.path);
   if (placement === undefined || set === undefined || set.name !== version.set) return undefined;
   const { path, size, mtimeMs, hash } = version;
@@ -194,7 +197,7 @@ async function makeNow(
 ): Promise<{ redone: PlacedFile[]; failures: ApplyFailure[] }> {
   const redone: PlacedFile[] = [];
   const failures: ApplyFailure[] = [];
-  const byGeneration = Map.groupBy(redo, ({ row }) => row.version.generation);
+  const byGeneration = Map.groupBy(redo, ({ change }) => change.version.generation);
   for (const [generation, group] of byGeneration) {
     for (const slice of slices(group, sliceCount)) {
       const batch = slice.map(({ staged }) => staged);

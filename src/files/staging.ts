@@ -11,6 +11,7 @@ import type { Clock, Files, Random } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { Journal } from './journal.ts';
+import { NewDirectories } from './new-directories.ts';
 import { pathProblem } from './paths.ts';
 
 /** A file that is to be brought in. */
@@ -64,6 +65,7 @@ export class Staging {
   /** Names of downloads that are going on. */
   readonly #open = new Set<string>();
   readonly #batch = new Map<BytePath, Staged>();
+  readonly #newDirectories: NewDirectories;
 
   /** @param options.spaceReserveBytes bytes of the file system that stay free */
   constructor(
@@ -75,6 +77,7 @@ export class Staging {
     this.#sets = sets;
     this.#spaceReserveBytes = options.spaceReserveBytes;
     this.#runName = toHex(fromBytes(ports.random.bytes(6)));
+    this.#newDirectories = new NewDirectories(ports.files, () => this.freshName());
   }
 
   // --- what may come in ----------------------------------------------------------------------
@@ -91,7 +94,7 @@ export class Staging {
   }
 
   /** As `admit`, for a file that is to join the batch, and `others` that are: once each. */
-  admitNew({ entry, set }: Incoming, others?: ReadonlyMap<BytePath, Staged>): FileSet {
+  admitNew({ entry, set }: Incoming, others?: ReadonlyMap<BytePath, Incoming>): FileSet {
     const ours = this.admit(entry.path, set.name);
     if (!this.#batch.has(entry.path) && others?.has(entry.path) !== true) return ours;
     throw new ClusterError('refused', `Cannot stage "${displayPath(entry.path)}" twice in a batch`);
@@ -115,6 +118,21 @@ export class Staging {
   /** A name that nothing else has, in staging and among the versions. */
   freshName(): string {
     return `${this.#runName}-${++this.#namesCount}`;
+  }
+
+  /**
+   * Names for files that are to join the batch, in order. Files of a directory that is not there
+   * yet share a directory of staging, so that they are placed together.
+   */
+  async namesFor(items: readonly Incoming[]): Promise<string[]> {
+    const created = items.filter(({ previous }) => previous === undefined);
+    await this.#newDirectories.look(created.map(({ entry }) => entry.path));
+    return items.map(({ entry, previous }) => {
+      const together = previous === undefined
+        ? this.#newDirectories.stagedName(entry.path)
+        : undefined;
+      return together ?? this.freshName();
+    });
   }
 
   /** The name of a download; made from the hash, so that a later attempt finds it. */
@@ -151,6 +169,7 @@ export class Staging {
   takeBatch(): Staged[] {
     const batch = [...this.#batch.values()];
     this.#batch.clear();
+    this.#newDirectories.clear();
     return batch;
   }
 

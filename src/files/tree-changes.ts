@@ -10,7 +10,7 @@ import { ClusterError, codeOf, OccupiedError } from '../base/errors.ts';
 import type { Clock, Files, Logger } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, JournalRow } from './journal.ts';
 import { type KeepingPorts, keepLeaving, keepPresent } from './keeping.ts';
 import { isBelow, parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
@@ -52,10 +52,10 @@ export interface TreeChangesPorts {
   readonly versions: VersionStore;
 }
 
-/** Changes journalled and made together: so many that transactions pay, and stay short. */
+/** Changes journalled together: so many that transactions pay, and stay short. */
 const sliceCount = 250;
 
-/** Rows after which the journal is struck out in the middle of a round, so that it stays small. */
+/** Changes after which the journal is struck out in the middle of a round, so that it stays small. */
 const journalCountMax = 20_000;
 
 /** Changes the managed tree. */
@@ -89,7 +89,7 @@ export class TreeChanges {
       await staging.discardNames(names);
       throw error;
     }
-    for (const slice of slices(batch, sliceCount)) {
+    for (const slice of placedTogether(batch)) {
       // Where nothing was when the plan was made, nothing is looked for: the placing itself tells.
       const isNew = (item: Staged): boolean => item.previous === undefined;
       const known = await this.#keepAll(slice.filter((item) => !isNew(item)), generation, report);
@@ -188,15 +188,15 @@ export class TreeChanges {
   /** Places; gives those at whose paths something stands after all. Nothing of them is changed. */
   async #make(changes: readonly PlaceChange[], report: Placing): Promise<Staged[]> {
     if (changes.length === 0) return [];
-    const { files, journal, staging, versions } = this.#ports;
-    const ids = journal.begin(changes);
+    const { files, staging, versions } = this.#ports;
+    const rows = await this.#begin(changes);
     const outcomes = await files.place(changes.map(({ placement, version }) => ({
       name: placement.stagedName,
       path: placement.entry.path,
       directoryMode: placement.set.directoryMode,
       isNew: version.kind === 'created',
     })));
-    const made: PlaceChange[] = [];
+    const made = new Set<PlaceChange>();
     const failed: PlaceChange[] = [];
     const occupied: Staged[] = [];
     for (const [at, change] of changes.entries()) {
@@ -209,19 +209,21 @@ export class TreeChanges {
         failed.push(change);
         report.failures.push({ path, error: outcome });
       } else {
-        made.push(change);
+        made.add(change);
         report.placed.push({ path, hash, facts: outcome });
         if (change.version.kind === 'created') report.createdCount++;
         else report.replacedCount++;
       }
     }
-    this.#settle(changes, ids, new Set(made));
+    await this.#settle(rows, made);
     const staged = failed.map(({ placement }) => placement.stagedName);
     await staging.discardNames(staged);
     await files.discardVersions(namesOf(failed));
-    staging.forgetPartials(made.map(({ placement }) => placement.stagedName));
+    staging.forgetPartials(Array.from(made, ({ placement }) => placement.stagedName));
     // A creation gives up no older version: it is the one for which nothing was kept.
-    const replaced = made.filter(({ version }) => version.kind !== 'created');
+    const replaced = changes.filter((change) =>
+      made.has(change) && change.version.kind !== 'created'
+    );
     await versions.prune(replaced.map(({ version }) => version.path));
     return occupied;
   }
@@ -234,7 +236,7 @@ export class TreeChanges {
     generation: number,
     report: { readonly removed: BytePath[]; readonly failures: ApplyFailure[] },
   ): Promise<void> {
-    const { files, journal, staging, versions, clock } = this.#ports;
+    const { files, staging, versions, clock } = this.#ports;
     const changes: Change[] = [];
     for (const previous of slice) {
       const { path } = previous;
@@ -249,8 +251,10 @@ export class TreeChanges {
       }
       await clock.breathe();
     }
-    const ids = journal.begin(changes);
+    if (changes.length === 0) return;
+    const rows = await this.#begin(changes);
     const made = new Set<Change>();
+    const failed: Change[] = [];
     for (const change of changes) {
       const { path } = change.version;
       try {
@@ -258,12 +262,13 @@ export class TreeChanges {
         made.add(change);
         report.removed.push(path);
       } catch (error) {
+        failed.push(change);
         report.failures.push(failureOf(path, error));
       }
       this.touch(parentOf(path));
     }
-    this.#settle(changes, ids, made);
-    await files.discardVersions(namesOf(changes.filter((change) => !made.has(change))));
+    await this.#settle(rows, made);
+    await files.discardVersions(namesOf(failed));
     await versions.prune(Array.from(made, ({ version }) => version.path));
   }
 
@@ -295,15 +300,27 @@ export class TreeChanges {
 
   // ---
 
-  /** Notes versions and marks journal rows of what was made; strikes out the rest. */
-  #settle(changes: readonly Change[], ids: readonly number[], made: ReadonlySet<Change>): void {
-    const { journal, versions } = this.#ports;
-    const isMade = (_: unknown, at: number): boolean => made.has(changes[at]!);
-    journal.settle(
-      ids.filter(isMade),
-      ids.filter((id, at) => !isMade(id, at)),
-      () => versions.record(Array.from(made, ({ version }) => version)),
-    );
+  /** Writes changes into the journal. */
+  async #begin<C extends Change>(changes: readonly C[]): Promise<JournalRow<C>[]> {
+    const rows: JournalRow<C>[] = [];
+    for (const slice of slices(changes, sliceCount)) {
+      rows.push(this.#ports.journal.begin(slice));
+      await this.#ports.clock.breathe();
+    }
+    return rows;
+  }
+
+  /** Notes versions of what was made and marks it in the journal; strikes out the rest. */
+  async #settle<C extends Change>(
+    rows: readonly JournalRow<C>[],
+    allMade: ReadonlySet<C>,
+  ): Promise<void> {
+    const { journal, versions, clock } = this.#ports;
+    for (const row of rows) {
+      const made = row.changes.filter((change) => allMade.has(change));
+      journal.settle(row, { made }, () => versions.record(made.map(({ version }) => version)));
+      await clock.breathe();
+    }
   }
 
   async #directoriesAmong(paths: readonly BytePath[]): Promise<BytePath[]> {
@@ -339,6 +356,27 @@ function creation(placement: Staged, generation: number): PlaceChange {
     placement,
     version: { path, set: set.name, generation, kind: 'created', ...nothing },
   };
+}
+
+/**
+ * Cuts a batch into parts that are placed one after the other. Files of one directory of staging
+ * stay together, however many: only so can they be placed by one move.
+ */
+function* placedTogether(batch: readonly Staged[]): Generator<readonly Staged[]> {
+  let start = 0;
+  for (let end = 1; end <= batch.length; end++) {
+    const isMuch = end === batch.length || end - start >= sliceCount;
+    const next = stagedDirectory(batch[end]);
+    if (!isMuch || (next !== undefined && next === stagedDirectory(batch[end - 1]))) continue;
+    yield batch.slice(start, end);
+    start = end;
+  }
+}
+
+/** The directory of staging that a file is in, where it is in one. */
+function stagedDirectory(item: Staged | undefined): string | undefined {
+  const end = item?.stagedName.indexOf('/') ?? -1;
+  return end < 0 ? undefined : item?.stagedName.slice(0, end);
 }
 
 /** A `CommitReport` in the making. */

@@ -92,9 +92,9 @@ export class MasterNode {
     this.registry = new NodeRegistry(ports.database);
     this.#tokens = new TokenBook({ ...ports.tokenPorts, store: new SqlTokenStore(ports.database) });
     const { clock, hashing } = ports;
-    const { halts, index, sets, algorithm } = storage;
+    const { halts, losses, index, sets, algorithm } = storage;
     this.#publication = new Publication(
-      { clock, hashing, store: index, halts },
+      { clock, hashing, store: index, halts, losses },
       { sets, algorithm, guard: guardConfigOf(config) },
     );
     this.agents = new MasterAgents(

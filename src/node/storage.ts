@@ -4,12 +4,13 @@
 import { agentMigrations } from '../agents/store/schema.ts';
 import { migrate } from '../base/migrations.ts';
 import type { Config } from '../config/config.ts';
-import { applyMigrations } from '../files/apply.ts';
+import { applyMigrations, laterApplyMigrations } from '../files/apply.ts';
 import { SetTable } from '../files/file-set.ts';
 import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
 import { indexMigrations, IndexStore } from '../files/index-store.ts';
 import { LocalTree } from '../files/local-tree.ts';
+import { lossMigrations, RecentLosses } from '../files/recent-losses.ts';
 import { Scanner } from '../files/scan.ts';
 import { versionMigrations } from '../files/version-store.ts';
 import { identityMigrations } from '../identity/node-registry.ts';
@@ -26,6 +27,8 @@ const migrations: readonly string[] = [
   ...applyMigrations,
   ...versionMigrations,
   ...agentMigrations,
+  ...lossMigrations,
+  ...laterApplyMigrations,
 ];
 
 /** The stores of a node. */
@@ -34,6 +37,7 @@ export interface Storage {
   readonly algorithm: HashAlgorithm;
   readonly index: IndexStore;
   readonly halts: Halts;
+  readonly losses: RecentLosses;
   readonly tree: LocalTree;
 }
 
@@ -53,7 +57,9 @@ export async function openStorage(ports: Ports, config: Config): Promise<Storage
   );
   await scanner.load();
   const tree = new LocalTree({ clock }, scanner, { fullEveryMs: intervalMs, sweepEveryMs });
-  return { sets, algorithm, index, halts: new Halts({ clock, database }), tree };
+  const halts = new Halts({ clock, database });
+  const losses = new RecentLosses({ clock, database });
+  return { sets, algorithm, index, halts, losses, tree };
 }
 
 /** The guard's settings as the files layer wants them. */

@@ -323,7 +323,7 @@ export class WorkerNode {
 
   #makeIntegrity(): Integrity {
     const { integrity, guard } = this.#config;
-    const { sets, tree, halts, index, algorithm } = this.#storage;
+    const { sets, tree, halts, losses, index, algorithm } = this.#storage;
     const { clock, compression } = this.#ports;
     const ports = {
       clock,
@@ -332,6 +332,7 @@ export class WorkerNode {
       tree,
       applier: this.#applier,
       halts,
+      losses,
       index,
       hooks: this.#hooks(),
       session: () => this.link?.session,

@@ -114,7 +114,8 @@ export class BodyStream {
       return step;
     } catch (error) {
       this.#isEnded = true;
-      throw error;
+      if (error instanceof ClusterError) throw error;
+      throw new ClusterError('aborted', 'The client has gone away', { cause: error });
     }
   }
 }

@@ -53,13 +53,18 @@ export class Ownership {
 
   /** Gives an open file its owner, mode and time. */
   apply(descriptor: number, attributes: FileAttributes): void {
-    const { mode, owner, group, mtimeMs } = attributes;
+    const { mode, owner, group } = attributes;
     if (owner !== undefined || group !== undefined) {
       const { uid, gid } = this.#resolve(owner, group);
       this.give(descriptor, uid, gid);
     }
     // After the owner: giving a file away takes the set-user bits off it.
     fs.fchmodSync(descriptor, mode & 0o7777);
+    this.setTime(descriptor, attributes);
+  }
+
+  /** Gives an open file its time alone. */
+  setTime(descriptor: number, { mtimeMs }: FileAttributes): void {
     if (mtimeMs !== undefined) fs.futimesSync(descriptor, mtimeMs / 1000, mtimeMs / 1000);
   }
 

@@ -1,7 +1,8 @@
 /**
  * Moves staged files to their places in the tree.
  *
- * A move is one `rename`: at every instant the old file or the new one is there, whole. Where
+ * A move is one `rename`: at every instant the old file or the new one is there, whole. Files of a
+ * directory that is not there yet are moved together with it (`new-directories.ts`). Where
  * staging lies in another file system the content is first copied beside its place, under a hidden
  * name, and flushed; then that is renamed. What is not a regular file is never replaced.
  */
@@ -12,6 +13,7 @@ import type { Clock, FileFacts, Placement } from '../ports.ts';
 import { copyContent, createFlags, factsOf, readFlags } from './descriptors.ts';
 import { makeDurable } from './durability.ts';
 import { BlockedPathError, fileError, systemCode } from './file-errors.ts';
+import { moveDirectory, newDirectories } from './new-directories.ts';
 import type { Ownership } from './ownership.ts';
 import { parentOf, type RootedDirectory, type SystemPath, type Walk } from './rooted-directory.ts';
 import { concurrently, inSlices } from './slices.ts';
@@ -54,8 +56,10 @@ export class Placer {
   /** As `TreeWriter.place`. */
   async place(moves: readonly Placement[]): Promise<Outcome[]> {
     const outcomes = Array.from<Outcome>({ length: moves.length });
+    const single = await this.#placeDirectories(moves, outcomes);
     const crossing: number[] = [];
-    await this.#walkEach(moves, (walk, move, index) => {
+    await this.#walkEach(single, (walk, index) => {
+      const move = moves[index]!;
       try {
         outcomes[index] = this.#move(walk, move);
       } catch (error) {
@@ -66,15 +70,36 @@ export class Placer {
     for (let at = 0; at < crossing.length; at += copiesCountMax) {
       await this.#placeCopies(moves, crossing.slice(at, at + copiesCountMax), outcomes);
     }
+    this.#ports.staging.removeEmptied(single.map((index) => moves[index]!.name));
     return outcomes;
   }
 
+  /** Moves whole directories where that can be done; gives the indexes of all other moves. */
+  async #placeDirectories(
+    moves: readonly Placement[],
+    outcomes: Outcome[],
+  ): Promise<number[]> {
+    const { staging } = this.#ports;
+    const { directories, single } = newDirectories(moves);
+    await this.#walkEach(directories, (walk, directory) => {
+      const facts = moveDirectory(staging, walk, directory);
+      for (const [at, { index }] of directory.moves.entries()) {
+        if (facts === undefined) single.push(index);
+        else outcomes[index] = facts[at]!;
+      }
+    });
+    return single;
+  }
+
   #move(walk: Walk, move: Placement): Outcome {
+    const { staging } = this.#ports;
     const { name, path, directoryMode } = move;
-    const source = this.#ports.staging.locate(name);
-    const staged = fs.lstatSync(source, { throwIfNoEntry: false });
+    const staged = staging.facts(name);
     if (staged === undefined) throw notStaged(name, path);
-    return moveTo(source, staged.ino, walk.locate(path, directoryMode), move);
+    const target = walk.locate(path, directoryMode);
+    const facts = moveTo(staging.locate(name), staged.inode, target, move);
+    staging.forget(name);
+    return facts;
   }
 
   // --- from another file system --------------------------------------------------------------

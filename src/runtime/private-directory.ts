@@ -36,13 +36,7 @@ export class PrivateDirectory {
 
   /** Removes files; those that are not there are no error. */
   async discard(names: readonly string[]): Promise<void> {
-    await eachInSlices(this.#clock, names, (name) => {
-      try {
-        fs.unlinkSync(this.locate(name));
-      } catch (error) {
-        if (!saysAbsent(error)) throw fileError('discard', name, error, 'writer');
-      }
-    });
+    await eachInSlices(this.#clock, names, (name) => removeFile(this.locate(name), name));
   }
 
   /** All names, but those that begin with a dot. */
@@ -52,5 +46,14 @@ export class PrivateDirectory {
     } catch (error) {
       throw fileError('list', this.path, error, 'writer');
     }
+  }
+}
+
+/** Removes a file of muster's own that is of no use any more; one that is not there is no error. */
+export function removeFile(path: string, name: string): void {
+  try {
+    fs.unlinkSync(path);
+  } catch (error) {
+    if (!saysAbsent(error)) throw fileError('discard', name, error, 'writer');
   }
 }

@@ -1,15 +1,20 @@
 /**
  * Staging: where files are written before they are moved to their place in the tree.
  *
- * A staged file is created anew, readable by nobody else, and gets its owner, mode and time through
- * the open file before anything else can see it. Content is durable only once flushed.
+ * A staged file is created anew in a directory that nobody else may enter, and gets its owner, mode
+ * and time through the open file. Content is durable only once flushed. Files of a new directory
+ * are in a directory of their own here, under the names that they will have in the tree.
  */
 import * as fs from 'node:fs';
-import type { ClusterError } from '../base/errors.ts';
-import type { Clock, FileAttributes, Hasher, SmallFile, StagedFile } from '../ports.ts';
+import { dirname, join } from 'node:path';
+import process from 'node:process';
+import { displayText } from '../base/bytes.ts';
+import { ClusterError } from '../base/errors.ts';
+import type { Clock, FileAttributes, FileFacts, Hasher, SmallFile, StagedFile } from '../ports.ts';
 import {
   createFlags,
   directoryFlags,
+  factsOf,
   readFlags,
   readPieces,
   writeAtOnce,
@@ -18,14 +23,21 @@ import {
 import { makeDurable } from './durability.ts';
 import { fileError, systemCode } from './file-errors.ts';
 import type { Ownership } from './ownership.ts';
-import { PrivateDirectory } from './private-directory.ts';
+import { PrivateDirectory, removeFile } from './private-directory.ts';
 import { eachInSlices } from './slices.ts';
+
+/** What a file in a directory of staging may be called: what every runtime keeps exactly. */
+const ownName = /^[\x20-\x2e\x30-\x7e]+$/;
 
 /** The directory of staged files. */
 export class Staging {
   readonly #directory: PrivateDirectory;
   readonly #clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
   readonly #ownership: Ownership;
+  /** Facts of small files that were staged by this process, until they are placed or dropped. */
+  readonly #facts = new Map<string, FileFacts>();
+  /** Permission bits that files may have from the moment of their creation. */
+  readonly #creationBits = 0o777 & ~process.umask();
 
   constructor(
     path: string,
@@ -35,6 +47,10 @@ export class Staging {
     this.#directory = new PrivateDirectory(path, clock);
     this.#clock = clock;
     this.#ownership = ownership;
+    // Directories whose files have left before a crash.
+    for (const item of fs.readdirSync(path, { withFileTypes: true })) {
+      if (item.isDirectory()) removeIfEmpty(join(path, item.name));
+    }
   }
 
   /** The system's path of the directory. */
@@ -42,9 +58,41 @@ export class Staging {
     return this.#directory.path;
   }
 
-  /** The system's path of a staged file. */
+  /**
+   * The system's path of a staged file.
+   * @throws ClusterError `refused` where that is no name of one
+   */
   locate(name: string): string {
-    return this.#directory.locate(name);
+    const slash = name.indexOf('/');
+    if (slash < 0) return this.#directory.locate(name);
+    const own = name.slice(slash + 1);
+    if (!ownName.test(own) || own === '.' || own === '..') {
+      throw new ClusterError('refused', `"${displayText(name)}" is no name of a staged file`);
+    }
+    return `${this.#directory.locate(name.slice(0, slash))}/${own}`;
+  }
+
+  /** What is known of a staged file; `undefined` where it is not there. */
+  facts(name: string): FileFacts | undefined {
+    const known = this.#facts.get(name);
+    if (known !== undefined) return known;
+    const stats = fs.lstatSync(this.locate(name), { throwIfNoEntry: false });
+    return stats === undefined ? undefined : factsOf(stats);
+  }
+
+  /** Names in a directory of staging. */
+  namesIn(directory: string): string[] {
+    return fs.readdirSync(this.#directory.locate(directory));
+  }
+
+  /** A staged file has been moved away. */
+  forget(name: string): void {
+    this.#facts.delete(name);
+  }
+
+  /** Removes directories of staging that files of these names were the last in. */
+  removeEmptied(names: readonly string[]): void {
+    for (const directory of directoriesOf(names)) removeIfEmpty(join(this.path, directory));
   }
 
   /** As `TreeWriter.stage`. */
@@ -61,15 +109,21 @@ export class Staging {
 
   /** As `TreeWriter.stageAll`. */
   async stageAll(files: readonly SmallFile[]): Promise<void> {
-    await eachInSlices(this.#clock, files, (file) => {
-      const path = this.locate(file.name);
+    await eachInSlices(this.#clock, files, ({ name, bytes, attributes }) => {
+      const path = this.locate(name);
+      const { mode, owner, group } = attributes;
+      const isOurs = owner === undefined && group === undefined;
+      // Where it stays with us it can have its mode from the beginning: nobody else gets in here.
+      const isComplete = isOurs && (mode & ~this.#creationBits) === 0;
       let descriptor: number | undefined;
       try {
-        descriptor = createAnew(path);
-        writeAtOnce(descriptor, file.bytes, 0);
-        this.#ownership.apply(descriptor, file.attributes);
+        descriptor = createAnew(path, isComplete ? mode : 0o600);
+        writeAtOnce(descriptor, bytes, 0);
+        if (isComplete) this.#ownership.setTime(descriptor, attributes);
+        else this.#ownership.apply(descriptor, attributes);
+        this.#facts.set(name, factsOf(fs.fstatSync(descriptor)));
       } catch (error) {
-        throw stagingError(file.name, error);
+        throw stagingError(name, error);
       } finally {
         if (descriptor !== undefined) fs.closeSync(descriptor);
       }
@@ -79,10 +133,17 @@ export class Staging {
   /** Names with their sizes. */
   async staged(): Promise<Map<string, number>> {
     const sizes = new Map<string, number>();
-    await eachInSlices(this.#clock, this.#directory.names(), (name) => {
+    const directories: string[] = [];
+    const look = (name: string): void => {
       const stats = fs.lstatSync(this.locate(name), { throwIfNoEntry: false });
       if (stats?.isFile() === true) sizes.set(name, stats.size);
-    });
+      else if (stats?.isDirectory() === true && !name.includes('/')) directories.push(name);
+    };
+    await eachInSlices(this.#clock, this.#directory.names(), look);
+    for (const directory of directories) {
+      const names = this.namesIn(directory).filter((name) => ownName.test(name));
+      await eachInSlices(this.#clock, names.map((name) => `${directory}/${name}`), look);
+    }
     return sizes;
   }
 
@@ -111,15 +172,27 @@ export class Staging {
         device: 0,
         open: () => fs.openSync(this.locate(name), readFlags),
       }));
-      const own = { device: 0, open: () => fs.openSync(this.path, directoryFlags) };
-      await makeDurable(this.#clock, [...contents, own]);
+      const directories = Array.from(
+        directoriesOf(names),
+        (name) => this.#directory.locate(name),
+      );
+      const own = [...directories, this.path].map((path) => ({
+        device: 0,
+        open: () => fs.openSync(path, directoryFlags),
+      }));
+      await makeDurable(this.#clock, [...contents, ...own]);
     } catch (error) {
       throw fileError('flush', this.path, error, 'writer');
     }
   }
 
-  discard(names: readonly string[]): Promise<void> {
-    return this.#directory.discard(names);
+  /** As `TreeWriter.discardStaged`. */
+  async discard(names: readonly string[]): Promise<void> {
+    await eachInSlices(this.#clock, names, (name) => {
+      this.#facts.delete(name);
+      removeFile(this.locate(name), name);
+    });
+    this.removeEmptied(names);
   }
 
   /** Free bytes in the file system, for whoever muster runs as. */
@@ -187,13 +260,33 @@ class DiskStagedFile implements StagedFile {
 }
 
 /** Creates a file; one that is there is removed, not emptied: it may have other names. */
-function createAnew(path: string): number {
+function createAnew(path: string, mode = 0o600): number {
   try {
-    return fs.openSync(path, createFlags, 0o600);
+    return fs.openSync(path, createFlags, mode);
   } catch (error) {
-    if (systemCode(error) !== 'EEXIST') throw error;
-    fs.unlinkSync(path);
-    return fs.openSync(path, createFlags, 0o600);
+    const code = systemCode(error);
+    if (code === 'EEXIST') fs.unlinkSync(path);
+    else if (code === 'ENOENT') fs.mkdirSync(dirname(path), 0o700);
+    else throw error;
+    return fs.openSync(path, createFlags, mode);
+  }
+}
+
+/** The directories that some of these names begin with. */
+function directoriesOf(names: readonly string[]): Set<string> {
+  const directories = new Set<string>();
+  for (const name of names) {
+    const slash = name.indexOf('/');
+    if (slash > 0 && name[0] !== '.') directories.add(name.slice(0, slash));
+  }
+  return directories;
+}
+
+function removeIfEmpty(path: string): void {
+  try {
+    fs.rmdirSync(path);
+  } catch {
+    // It is not empty, or not there: either is as it should be.
   }
 }
 

@@ -140,3 +140,39 @@ test('a set that vanishes file by file is stopped like one that vanishes at once
   await cluster.converge();
   await world.stop();
 });
+
+test('a set that vanishes bit by bit is stopped also where the nodes restart in between', async () => {
+  const cluster = await startedCluster(17);
+  const { world, master, workers } = cluster;
+  for (let i = 0; i < 40; i += 10) {
+    for (let j = i; j < i + 10; j++) master.operator.remove(`etc/rules/${j}.xml`);
+    await world.run({ forMs: 10_000 });
+    for (const node of [master, ...workers]) {
+      await world.settle(node.stop());
+      node.restart();
+    }
+    await world.run({ forMs: 10_000 });
+  }
+  const [halt] = cluster.masterNode.status().halted;
+  assert.match(halt?.reason ?? '', /^all 40 files .*within some minutes/);
+  for (const worker of workers) assert.equal(worker.operator.snapshot().size, 21);
+  await world.stop();
+});
+
+test('a key file that loses its entries one by one is stopped like one that loses them at once', async () => {
+  const cluster = await startedCluster(18);
+  const { world, master, workers } = cluster;
+  const keys = text(master.operator.read('etc/client.keys'));
+  for (let length = keys.length - 5; length > 0; length -= 5) {
+    master.operator.write('etc/client.keys', keys.slice(0, length));
+    await world.run({ forMs: 5_000 });
+  }
+  const [halt] = cluster.masterNode.status().halted;
+  assert.match(halt?.reason ?? '', /"etc\/client.keys" would shrink from 40 to 5 bytes within/);
+  for (const worker of workers) {
+    assert.equal(worker.operator.read('etc/client.keys')?.length, 20);
+  }
+  cluster.masterNode.approve('agent-keys');
+  await cluster.converge();
+  await world.stop();
+});

@@ -16,6 +16,10 @@ interface Case {
   /** @default what the plan leads to */
   readonly wantedCount?: number;
   readonly shrunk?: readonly (readonly [before: number, after: number])[];
+  /** Files that were lost of late. @default 0 */
+  readonly lost?: number;
+  /** What each file had before it shrank of late, bytes. */
+  readonly largest?: number;
 }
 
 /** The reason of a halt with its guard, or 'pass'. */
@@ -30,8 +34,10 @@ function verdict(facts: Case): string {
       previous: entry(`etc/key-${i}`, '', { size: before }),
     })),
   };
-  const wantedCount = facts.wantedCount ?? count + creations - removals;
-  const result = judge(plan.set, plan, { count }, wantedCount, { ...config, ...facts.config });
+  const wanted = facts.wantedCount ?? count + creations - removals;
+  const lost = { count: facts.lost ?? 0, sizeOf: () => facts.largest };
+  const counts = { actual: count, wanted };
+  const result = judge(plan, counts, lost, { ...config, ...facts.config });
   return result.kind === 'pass' ? 'pass' : `${result.guard}: ${result.reason}`;
 }
 
@@ -152,5 +158,28 @@ test('judge() halts a key file set of which a file would shrink too much', () =>
       'more than the limit of 50 %',
     ],
     [{ ...keyFile, shrunk: [[180, 0]], config: { shrinkShareMax: 1 } }, 'pass'],
+  ]);
+});
+
+test('judge() counts together with what was lost of late', () => {
+  const keyFile = { set: { keyFile: true }, count: 1 };
+  const tooSmall = 'shrunk: "etc/key-0" would shrink from 100 to 45 bytes within some minutes ' +
+    '(by 55 %): more than the limit of 50 %';
+  check([
+    [
+      { count: 12, removals: 3, lost: 8 },
+      'share: 11 of 20 files (55 %) would be deleted within some minutes: ' +
+      'more than the limit of 50 %',
+    ],
+    [
+      { count: 1, removals: 1, lost: 1 },
+      'emptied: all 2 files would be deleted within some minutes: the set would be empty',
+    ],
+    [{ count: 12, lost: 8 }, 'pass'],
+    [{ ...keyFile, shrunk: [[60, 45]] }, 'pass'],
+    [{ ...keyFile, shrunk: [[60, 45]], largest: 100 }, tooSmall],
+    [{ ...keyFile, shrunk: [[60, 50]], largest: 100 }, 'pass'],
+    // Growing again is no loss, however small it still is.
+    [{ ...keyFile, shrunk: [[40, 45]], largest: 100 }, 'pass'],
   ]);
 });

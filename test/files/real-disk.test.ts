@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { migrate } from '../../src/base/migrations.ts';
-import { Applier, applyMigrations } from '../../src/files/apply.ts';
+import { Applier, applyMigrations, laterApplyMigrations } from '../../src/files/apply.ts';
 import { SetTable } from '../../src/files/file-set.ts';
 import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
 import { Scanner } from '../../src/files/scan.ts';
@@ -32,7 +32,12 @@ async function open(directory: string) {
   const onWarning = (text: string): void => assert.fail(text);
   const files = await openFiles({ root, stateDirectory, clock, hashing, onWarning });
   const database = openDatabase(join(stateDirectory, 'muster.db'));
-  migrate(database, [...indexMigrations, ...applyMigrations, ...versionMigrations]);
+  migrate(database, [
+    ...indexMigrations,
+    ...applyMigrations,
+    ...laterApplyMigrations,
+    ...versionMigrations,
+  ]);
   const set = fileSet({ prune: true });
   const sets = new SetTable([set], hashing, 'md5');
   const store = new IndexStore({ clock, database }, { algorithm: 'md5' });

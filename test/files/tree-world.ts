@@ -3,7 +3,12 @@
  */
 import { type BytePath, fromText } from '../../src/base/bytes.ts';
 import { migrate } from '../../src/base/migrations.ts';
-import { Applier, applyMigrations, type ApplyOptions } from '../../src/files/apply.ts';
+import {
+  Applier,
+  applyMigrations,
+  type ApplyOptions,
+  laterApplyMigrations,
+} from '../../src/files/apply.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
 import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
@@ -50,7 +55,12 @@ export class TreeWorld {
   /** Ports of the present incarnation, with all tables made. */
   get ports(): Ports {
     const ports = this.node.ports();
-    migrate(ports.database, [...indexMigrations, ...applyMigrations, ...versionMigrations]);
+    migrate(ports.database, [
+      ...indexMigrations,
+      ...applyMigrations,
+      ...versionMigrations,
+      ...laterApplyMigrations,
+    ]);
     return ports;
   }
 

@@ -101,7 +101,22 @@ test('TreeWriter.stage() continues nothing that is not there, and starts anew at
 
 test('TreeWriter takes only plain names for staging and versions', async () => {
   const { files } = await makeFilesWorld();
-  for (const name of ['', '.', '..', 'a/b', '../x', '/etc/x', '.hidden', 'a\0', 'a\n', 'ä']) {
+  for (
+    const name of [
+      '',
+      '.',
+      '..',
+      'a/',
+      'a/b/c',
+      'a/b\n',
+      '../x',
+      '/etc/x',
+      '.hidden',
+      'a\0',
+      'a\n',
+      'ä',
+    ]
+  ) {
     const refused = { code: 'refused' };
     await assert.rejects(files.stage(name, 0), refused);
     await assert.rejects(files.stageAll([{ name, bytes: bytes(''), attributes: plain }]), refused);

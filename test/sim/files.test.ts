@@ -138,7 +138,7 @@ test('TreeWriter stages, suspends, resumes and places a file with its attributes
 
 test('TreeWriter takes plain names only for staging and versions', async () => {
   const { files, settle } = oneDisk();
-  for (const name of ['', '.', '..', 'a/b', '.hidden', 'a b']) {
+  for (const name of ['', '.', '..', 'a/', 'a/b/c', 'a/b\n', '.hidden', 'a b']) {
     await assert.rejects(settle(files.stage(name, 0)), { code: 'refused' });
     await assert.rejects(settle(files.keepVersion('a', name)), { code: 'refused' });
   }

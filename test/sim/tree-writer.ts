@@ -118,9 +118,9 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
 
 // ---
 
-/** The name, if it is one that staging and versions can have. */
+/** The name, if it is one that staging and versions can have; staging is flat here. */
 function plainName(name: string): string {
-  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(name)) return name;
+  if (/^[A-Za-z0-9_-][A-Za-z0-9._-]*(\/[\x20-\x2e\x30-\x7e]+)?$/.test(name)) return name;
   throw new ClusterError('refused', `"${displayPath(name)}" is not a plain file name`);
 }
 

@@ -12,13 +12,13 @@ import { PendingReload } from './pending-reload.ts';
 import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Applier } from '../../files/apply.ts';
-import { DeletionWindow } from '../../files/deletion-window.ts';
 import { type GuardConfig, judge } from '../../files/guard.ts';
 import type { Halts } from '../../files/halts.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import { isEmptyPlan, makePlan, type Plan } from '../../files/plan.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
+import type { RecentLosses } from '../../files/recent-losses.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { Clock, Compression, HashAlgorithm, Logger } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
@@ -51,6 +51,7 @@ export interface IntegrityPorts {
   readonly tree: LocalTree;
   readonly applier: Applier;
   readonly halts: Halts;
+  readonly losses: RecentLosses;
   readonly index: IndexStore;
   readonly hooks: RoundHooks;
   /** The session with the master, undefined while there is none. */
@@ -81,7 +82,6 @@ export class Integrity implements Task {
   readonly #options: IntegrityOptions;
   readonly #problems = new ProblemLog();
   readonly #rounds = new Mutex();
-  readonly #window: DeletionWindow;
   readonly #reload: PendingReload;
   #lastResult: RoundResult | undefined;
 
@@ -89,7 +89,6 @@ export class Integrity implements Task {
     this.#ports = ports;
     this.#options = options;
     this.applied = new AppliedState(ports);
-    this.#window = new DeletionWindow(ports.clock);
     this.#reload = new PendingReload(ports.index, ports.hooks);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
@@ -159,7 +158,7 @@ export class Integrity implements Task {
 
   /** What would have to be done for each set that differs, and whether the guard lets it. */
   async #judge(comparison: Comparison, log: Logger, isDryRun: boolean): Promise<Judged> {
-    const { sets, tree, halts } = this.#ports;
+    const { sets, tree, halts, losses } = this.#ports;
     const plans: Plan[] = [];
     const haltedPlans: Plan[] = [];
     const halted: LeftOut[] = [];
@@ -172,8 +171,8 @@ export class Integrity implements Task {
       const actual = tree.scanner.manifest(set.name);
       const plan = await makePlan(this.#ports.clock, set, actual, difference.changes);
       if (isEmptyPlan(plan)) continue;
-      const counts = { count: actual.count, lostCount: this.#window.lost(set.name) };
-      const verdict = judge(set, plan, counts, difference.wantedCount, this.#options.guard);
+      const counts = { actual: actual.count, wanted: difference.wantedCount };
+      const verdict = judge(plan, counts, losses.before(plan), this.#options.guard);
       const held = this.applied.heldReason(set.name, difference.digest);
       // What was rolled back here is for this node alone to approve.
       const isApproved = halts.isApproved(set.name, difference.digest) ||
@@ -181,7 +180,7 @@ export class Integrity implements Task {
       const reason = held ?? (verdict.kind === 'halt' ? verdict.reason : undefined);
       if (reason === undefined || isApproved) {
         plans.push(plan);
-        if (!isDryRun) this.#letThrough(plan, actual.count, isApproved);
+        if (!isDryRun) await this.#letThrough(plan, actual.count, isApproved);
         continue;
       }
       haltedPlans.push(plan);
@@ -193,11 +192,12 @@ export class Integrity implements Task {
     return { plans, haltedPlans, halted };
   }
 
-  #letThrough(plan: Plan, count: number, isApproved: boolean): void {
+  async #letThrough(plan: Plan, count: number, isApproved: boolean): Promise<void> {
+    const { halts, losses } = this.#ports;
     const { name } = plan.set;
-    this.#ports.halts.release(name);
-    if (isApproved) this.#window.forget(name);
-    else if (count > 0) this.#window.note(plan);
+    halts.release(name);
+    if (isApproved) losses.forget(name);
+    else if (count > 0) await losses.note(plan);
   }
 
   async #carryOut(
