@@ -16,7 +16,7 @@ export async function initMaster(request: InitRequest): Promise<InitResult> {
   const files = tlsFiles(layoutOf(configFile, {}).tls);
   const authority = await createAuthority({ cluster, nowMs });
   const own = await selfIssueMaster({ authority, node, nowMs });
-  await writeNodeFiles({
+  const { isRootNew } = await writeNodeFiles({
     directory,
     root,
     secrets: [
@@ -26,5 +26,9 @@ export async function initMaster(request: InitRequest): Promise<InitResult> {
     texts: [[files.authorityCertificate, authority.certificatePem]],
     config: [configFile, masterTemplate({ name: node, cluster, root, listen, isWholeTree })],
   });
-  return { configFile, authorityFingerprint: fingerprint(authority.certificatePem) };
+  return {
+    configFile,
+    authorityFingerprint: fingerprint(authority.certificatePem),
+    isRootNew,
+  };
 }

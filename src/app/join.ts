@@ -3,7 +3,7 @@
  * certificate request with the token, write what comes back.
  */
 import { fromBytes, toHex } from '../base/bytes.ts';
-import { ClusterError, codeOf, describeError } from '../base/errors.ts';
+import { ClusterError, codeOf, describeError, RemoteError } from '../base/errors.ts';
 import { workerTemplate } from '../config/template.ts';
 import { isRefusal, refusalError } from '../identity/checks.ts';
 import type { JoinToken } from '../identity/token.ts';
@@ -24,20 +24,22 @@ import { Session } from '../session/session.ts';
 import { protocolNames } from '../wire/handshake.ts';
 import type { ReplyOf } from '../wire/messages.ts';
 import { layoutOf } from '../config/location.ts';
-import { writeNodeFiles } from './node-files.ts';
+import { mustBeWritable, writeNodeFiles } from './node-files.ts';
 import { joinPair, tlsFiles } from './tls-files.ts';
 
 /** Joins a cluster. Writes nothing unless the master has answered with a certificate. */
 export async function joinCluster(request: JoinRequest, log: Logger): Promise<JoinResult> {
   const { token, node } = request;
+  const configFile = `${request.directory}/muster.toml`;
+  const files = tlsFiles(layoutOf(configFile, {}).tls);
+  // Before the token is used up.
+  await mustBeWritable([configFile, files.node, files.authorityCertificate]);
   const keyPem = createNodeKey();
   const identity = { cluster: token.cluster, node, role: 'worker' as const };
   const certificateRequest = await createRequest({ keyPem, identity });
   const { answer, address } = await redeem(request, certificateRequest, log);
   checkAnswer(answer, token, keyPem);
-  const configFile = `${request.directory}/muster.toml`;
-  const files = tlsFiles(layoutOf(configFile, {}).tls);
-  await writeNodeFiles({
+  const { isRootNew } = await writeNodeFiles({
     directory: request.directory,
     root: request.root,
     secrets: [[files.node, joinPair(keyPem, answer.certificate)]],
@@ -55,7 +57,8 @@ export async function joinCluster(request: JoinRequest, log: Logger): Promise<Jo
     ],
   });
   const { notAfterMs } = readCertificate(answer.certificate);
-  return { configFile, master: answer.master, address, certificateNotAfterMs: notAfterMs };
+  const certificateNotAfterMs = notAfterMs;
+  return { configFile, master: answer.master, address, certificateNotAfterMs, isRootNew };
 }
 
 /** Tries the addresses of the token in turn. */
@@ -98,7 +101,7 @@ async function redeem(
     } catch (error) {
       signal.throwIfAborted();
       // The master has decided: another of its addresses would say the same.
-      if (isMaster && codeOf(error) !== 'unreachable') throw error;
+      if (isMaster && codeOf(error) !== 'unreachable') throw withRemedy(error);
       failures.push(error as Error);
     }
   }
@@ -109,6 +112,16 @@ async function redeem(
   throw new ClusterError('unreachable', `Cannot reach the master to join: ${text}`, {
     remedy: 'Check that "muster run" is running there and that this machine may connect to it',
   });
+}
+
+/** The master says why it does not let a node in; what to do about it is for this end to say. */
+function withRemedy(error: unknown): unknown {
+  if (!(error instanceof RemoteError)) return error;
+  const remedy = error.code === 'authentication'
+    ? 'Have a token made for this node with "muster token" on the master'
+    : 'Give another name with --name';
+  const isSaid = error.code === 'authentication' || error.code === 'refused';
+  return new ClusterError(error.code, error.message, isSaid ? { remedy } : {});
 }
 
 /** Before the secret leaves: is this the master of the cluster that the token is for? */

@@ -1,5 +1,6 @@
 /** The node's own key and certificate, in one file that a renewal replaces as a whole. */
-import { ClusterError } from '../base/errors.ts';
+import { displayText } from '../base/bytes.ts';
+import { ClusterError, reasonFor } from '../base/errors.ts';
 import { certificateMatchesKey, readCertificate } from '../runtime/certificates.ts';
 import { createNodeKey, createRequest } from '../runtime/certificate-request.ts';
 import type { TlsCredentials } from '../runtime/tls-credentials.ts';
@@ -67,9 +68,10 @@ export function ownCertificate(
 async function read(path: string): Promise<string> {
   try {
     return await readTextFile(path);
-  } catch (cause) {
-    throw new ClusterError('authentication', `Cannot read certificate "${path}"`, {
-      cause,
+  } catch (error) {
+    const reason = reasonFor(displayText(path), error);
+    throw new ClusterError('authentication', `Cannot read certificate "${path}": ${reason}`, {
+      source: error,
       remedy: 'Make a master with "muster init", or a worker with "muster join TOKEN"',
     });
   }

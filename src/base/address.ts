@@ -15,7 +15,8 @@ export function parseAddress(text: string, defaultPort?: number): Address | unde
   const port = digits === undefined ? defaultPort : Number(digits);
   if (port === undefined || port > 65535) return undefined;
   if (v6 !== undefined) return v6.includes(':') ? { host: v6, port } : undefined;
-  return name === undefined ? undefined : { host: name, port };
+  // A number alone is a port without its host, however a system would read it as an address.
+  return name === undefined || /^\d+$/.test(name) ? undefined : { host: name, port };
 }
 
 /** Puts an address together: IPv6 addresses get brackets. */

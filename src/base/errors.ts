@@ -44,22 +44,26 @@ export function readErrorCode(value: unknown): ErrorCode {
 
 /** What more is known about a failure. */
 export interface ErrorFacts {
-  /** The error that led to this one. */
+  /** The error that led to this one, shown after the message. */
   readonly cause?: unknown;
+  /** The system's own error, which the message puts into words: for programs, not shown. */
+  readonly source?: unknown;
   /** What the user can do about it: a sentence, shown after the message. */
-  readonly remedy?: string;
+  readonly remedy?: string | undefined;
 }
 
 /** A failure with a code: the base of all that muster throws on purpose. */
 export class ClusterError extends Error {
   readonly code: ErrorCode;
   readonly remedy: string | undefined;
+  readonly source: unknown;
 
   constructor(code: ErrorCode, message: string, facts: ErrorFacts = {}) {
     super(message, facts.cause === undefined ? undefined : { cause: facts.cause });
     this.name = 'ClusterError';
     this.code = code;
     this.remedy = facts.remedy;
+    this.source = facts.source;
   }
 }
 
@@ -106,6 +110,17 @@ export function codeOf(error: unknown): ErrorCode {
   if (error instanceof ClusterError) return error.code;
   if (error instanceof Error && error.name === 'AbortError') return 'aborted';
   return 'failed';
+}
+
+/**
+ * The message of anything thrown without the path that it is about, for lists that name the path
+ * themselves: `permission denied` of `Cannot read "etc/a": permission denied`.
+ */
+export function reasonFor(shownPath: string, error: unknown): string {
+  const text = describeError(error);
+  const named = `"${shownPath}": `;
+  const at = text.indexOf(named);
+  return text.startsWith('Cannot ') && at >= 0 ? text.slice(at + named.length) : text;
 }
 
 /** The message of anything thrown, followed by those of its causes. */

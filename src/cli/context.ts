@@ -1,6 +1,7 @@
 /**
  * What the handler of a command gets, and the steps that most of them begin with.
  */
+import { displayText } from '../base/bytes.ts';
 import type { Config, ParsedConfig } from '../config/config.ts';
 import { loadConfig } from '../config/load.ts';
 import { resolvePath } from '../config/location.ts';
@@ -124,4 +125,9 @@ export function nextCommand(invocation: Invocation, words: string): string {
 /** A text as one word of a shell's command line. */
 export function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Says that a managed tree begins empty, as after a mistyped path. */
+export function newRootNotes(root: string, isNew: boolean): string[] {
+  return isNew ? [`The managed tree "${displayText(root)}" was not there: made an empty one.`] : [];
 }

@@ -132,6 +132,8 @@ export interface InitResult {
   readonly configFile: string;
   /** SHA-256 of the authority's certificate, hexadecimal. */
   readonly authorityFingerprint: string;
+  /** The managed tree was not there, and has been made: empty. */
+  readonly isRootNew: boolean;
 }
 
 /** What `muster join` is asked for; everything is checked already. */
@@ -153,6 +155,8 @@ export interface JoinResult {
   readonly master: string;
   readonly address: string;
   readonly certificateNotAfterMs: number;
+  /** The managed tree was not there, and has been made: empty. */
+  readonly isRootNew: boolean;
 }
 
 /** The certificates of a node. */

@@ -1,7 +1,8 @@
 /**
  * Finds and reads the configuration of a node, through the one port it needs.
  */
-import { describeError } from '../base/errors.ts';
+import { displayText } from '../base/bytes.ts';
+import { reasonFor } from '../base/errors.ts';
 import type { ConfigFile } from './document.ts';
 import type { FileValue } from './key.ts';
 import { type ConfigCandidates, configCandidates, type ConfigChoice } from './location.ts';
@@ -77,6 +78,9 @@ async function readText(reader: ConfigReader, fileName: string): Promise<string 
   try {
     return await reader.read(fileName);
   } catch (error) {
-    throw new ConfigError(fileName, [{ where: fileName, message: describeError(error) }]);
+    throw new ConfigError(fileName, [{
+      where: fileName,
+      message: reasonFor(displayText(fileName), error),
+    }]);
   }
 }

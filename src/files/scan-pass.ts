@@ -7,7 +7,7 @@
  */
 import { throwIfAborted } from '../base/async.ts';
 import { type BytePath, type ByteString, displayPath, fromText } from '../base/bytes.ts';
-import { codeOf, describeError } from '../base/errors.ts';
+import { codeOf, reasonFor } from '../base/errors.ts';
 import type { DirectoryItem, DirectoryListing, DirectoryWatch } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
 import { isBelow, joinPath, nameOf, parentOf, pathProblem, temporaryPrefix } from './paths.ts';
@@ -164,7 +164,7 @@ export class ScanPass {
         problems.add(directory, {
           path: directory,
           kind: 'unreadable',
-          reason: describeError(error),
+          reason: reasonFor(displayPath(directory), error),
         });
         unlisted.add(directory);
       } else if (code !== 'notFound') {
@@ -195,7 +195,11 @@ export class ScanPass {
         problems.add(directory, { path, kind: 'unreadable', reason: standsFor(facts.kind) });
       } catch (error) {
         if (codeOf(error) === 'notFound') return true;
-        problems.add(directory, { path, kind: 'unreadable', reason: describeError(error) });
+        problems.add(directory, {
+          path,
+          kind: 'unreadable',
+          reason: reasonFor(displayPath(path), error),
+        });
       }
       return false;
     }

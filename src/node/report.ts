@@ -1,6 +1,8 @@
 /** From what the parts of a node know to the documents that people and programs read. */
 import { displayPath } from '../base/bytes.ts';
+import { reasonFor } from '../base/errors.ts';
 import { isoTime, isoTimeOrNull } from '../base/time-text.ts';
+import type { ApplyFailure } from '../files/apply.ts';
 import type { EntryChange } from '../files/entry.ts';
 import type { FileSet } from '../files/file-set.ts';
 import type { Halt } from '../files/halts.ts';
@@ -69,6 +71,12 @@ export function scanDocuments(
   };
 }
 
+/** What could not be done at a path. */
+export function failureDocument({ path, error }: ApplyFailure): ProblemDocument {
+  const shown = displayPath(path);
+  return { path: shown, reason: reasonFor(shown, error) };
+}
+
 /** Changes of a table as differences for people. */
 export function differencesOf(
   set: string,
@@ -98,10 +106,7 @@ export function syncDocument(
   result: RoundResult,
   round: { readonly isDryRun: boolean; readonly durationMs: number },
 ): SyncDocument {
-  const problems = result.failures.map((failure) => ({
-    path: displayPath(failure.path),
-    reason: failure.error.message,
-  }));
+  const problems = result.failures.map(failureDocument);
   const excluded = result.excluded.map(({ set, reason }) => ({ path: `set "${set}"`, reason }));
   return {
     schema_version: schemaVersion,

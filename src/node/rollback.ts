@@ -16,6 +16,7 @@ import type { RestorePlan, VersionStore } from '../files/version-store.ts';
 import type { AppliedState } from '../tasks/integrity/applied-state.ts';
 import { type RollbackDocument, schemaVersion, type VersionsDocument } from './documents.ts';
 import type { OperationRequests } from './operations.ts';
+import { failureDocument } from './report.ts';
 
 /** What rolling back works with. */
 export interface RollbackParts {
@@ -87,10 +88,7 @@ export async function rollbackTo(
     removed,
     held: [...digests.keys()],
     problems: [
-      ...failures.map((failure) => ({
-        path: displayPath(failure.path),
-        reason: failure.error.message,
-      })),
+      ...failures.map(failureDocument),
       ...plan.lost.map((path) => ({
         path: displayPath(path),
         reason: 'its former content has not been kept',

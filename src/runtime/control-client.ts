@@ -11,6 +11,7 @@ import { abortReason, linkedController, withDeadline } from '../base/async.ts';
 import { ClusterError, readErrorCode } from '../base/errors.ts';
 import { systemClock } from './clock.ts';
 import { systemCode } from './file-errors.ts';
+import { systemReason } from './net-errors.ts';
 
 /** Largest document that is taken: the view of a cluster of a thousand nodes has a megabyte. */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
@@ -145,15 +146,22 @@ function failureOf({ path }: ControlCall, error: Error, signal: AbortSignal): Er
   const code = systemCode(error);
   if (code === 'ENOENT' || code === 'ECONNREFUSED') {
     return new ClusterError('unreachable', `No muster runs at "${path}"`, {
-      cause: error,
+      source: error,
       remedy: 'Start it with "muster run", or name its directory with --dir',
     });
   }
   if (code === 'EACCES' || code === 'EPERM') {
-    return new ClusterError('permission', `Cannot open control socket "${path}"`, {
-      cause: error,
-      remedy: 'Run this as root or as the user who runs muster',
-    });
+    return new ClusterError(
+      'permission',
+      `Cannot open control socket "${path}": permission denied`,
+      {
+        source: error,
+        remedy: 'Run this as root or as the user who runs muster',
+      },
+    );
   }
-  return new ClusterError('unreachable', `Connection to "${path}" is lost`, { cause: error });
+  const reason = systemReason(error);
+  return new ClusterError('unreachable', `Connection to "${path}" is lost: ${reason}`, {
+    source: error,
+  });
 }

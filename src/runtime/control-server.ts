@@ -75,7 +75,7 @@ export async function serveControl(options: ControlOptions): Promise<Listener> {
   try {
     await listen(server, path, { path });
   } catch (error) {
-    if (systemCode((error as Error).cause) !== 'EADDRINUSE') throw error;
+    if (!(error instanceof ClusterError) || systemCode(error.source) !== 'EADDRINUSE') throw error;
     await removeStale(path);
     server = serverFor(routes, log);
     await listen(server, path, { path });

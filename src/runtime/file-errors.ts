@@ -52,7 +52,7 @@ export function fileError(
   if (error instanceof ClusterError) return error;
   const shown = path === '' ? 'the root' : `"${displayPath(path)}"`;
   const message = `Cannot ${action} ${shown}: ${failureReason(error)}`;
-  return new ClusterError(errorCode(error, side), message, { cause: error });
+  return new ClusterError(errorCode(error, side), message, { source: error });
 }
 
 function errorCode(error: unknown, side: FileSide): ErrorCode {

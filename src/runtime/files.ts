@@ -8,6 +8,7 @@
  */
 import { join } from 'node:path';
 import { fromText } from '../base/bytes.ts';
+import { ClusterError } from '../base/errors.ts';
 import type { Clock, Files, Hashing } from '../ports.ts';
 import { DirectoryFlusher } from './directory-flusher.ts';
 import { fileError } from './file-errors.ts';
@@ -45,7 +46,7 @@ export interface DiskFiles extends Files {
 export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
   const { clock, hashing, onWarning } = options;
   const ownership = new Ownership(onWarning);
-  const root = attempt('open the root', options.root, (path) => RootedDirectory.open(path, clock));
+  const root = openRoot(options.root, clock);
   const reader = new DiskReader({ root, clock, hashing });
   const pruner = new TreePruner(root, clock);
   const { staging, versions } = attempt(
@@ -86,6 +87,19 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
 }
 
 // ---
+
+function openRoot(root: string, clock: FilesOptions['clock']): RootedDirectory {
+  try {
+    return RootedDirectory.open(root, clock);
+  } catch (error) {
+    const { code, message } = fileError('open the root', fromText(root), error, 'writer');
+    throw new ClusterError(code, message, {
+      source: error,
+      remedy:
+        'Correct root under [node], or make the directory and let the user that runs muster use it',
+    });
+  }
+}
 
 function attempt<T>(action: string, path: string, work: (path: string) => T): T {
   try {

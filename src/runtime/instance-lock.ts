@@ -12,7 +12,7 @@ import process from 'node:process';
 import { DatabaseSync } from 'node:sqlite';
 import { fromText } from '../base/bytes.ts';
 import { ClusterError, describeError } from '../base/errors.ts';
-import { fileError } from './file-errors.ts';
+import { failureReason, fileError } from './file-errors.ts';
 
 /** The lock of a state directory, held by this process. */
 export interface InstanceLock {
@@ -68,8 +68,9 @@ function tryLock(lockFile: string): DatabaseSync | undefined {
   } catch (error) {
     database?.close();
     if (describeError(error).includes('locked')) return undefined;
-    throw new ClusterError('permission', `Cannot lock "${dirname(lockFile)}"`, {
-      cause: error,
+    const reason = failureReason(error);
+    throw new ClusterError('permission', `Cannot lock "${dirname(lockFile)}": ${reason}`, {
+      source: error,
       remedy: 'Run this as root or as the user who runs muster',
     });
   }

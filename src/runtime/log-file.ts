@@ -7,6 +7,7 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ClusterError } from '../base/errors.ts';
+import { failureReason } from './file-errors.ts';
 
 /** The owner writes, the group (the administrators) reads. */
 const FILE_MODE = 0o640;
@@ -63,10 +64,14 @@ function openLog(path: string): number {
   try {
     mkdirSync(dirname(path), { recursive: true, mode: DIRECTORY_MODE });
     return openSync(path, 'a', FILE_MODE);
-  } catch (cause) {
-    throw new ClusterError('permission', `Cannot open log file "${path}"`, {
-      cause,
-      remedy: 'Check its directory and who owns it, or set log.file',
-    });
+  } catch (error) {
+    throw new ClusterError(
+      'permission',
+      `Cannot open log file "${path}": ${failureReason(error)}`,
+      {
+        source: error,
+        remedy: 'Check its directory and who owns it, or set log.file',
+      },
+    );
   }
 }

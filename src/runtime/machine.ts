@@ -7,6 +7,7 @@ import { connect } from 'node:net';
 import { delimiter, dirname, isAbsolute, join } from 'node:path';
 import process from 'node:process';
 import { parseAddress } from '../base/address.ts';
+import { systemReason } from './net-errors.ts';
 
 /** Why a path cannot be used, and its mode. */
 export interface Place {
@@ -111,7 +112,7 @@ export function probe(address: string, timeoutMs: number): Promise<string | null
     };
     socket.setTimeout(timeoutMs, () => finish('no answer'));
     socket.once('connect', () => finish(null));
-    socket.once('error', (error: NodeJS.ErrnoException) => finish(error.code ?? error.message));
+    socket.once('error', (error) => finish(systemReason(error)));
   });
 }
 

@@ -58,14 +58,14 @@ export function connectError(address: string, error: Error): ClusterError {
     const { message, remedy } = explainRefusal(failure.refusal, failure.end, address);
     const isAlien = failure.refusal.kind === 'noCommonProtocol';
     return new ClusterError(isAlien ? 'incompatible' : 'authentication', message, {
-      cause: error,
+      source: error,
       remedy,
     });
   }
   return new ClusterError(
     'unreachable',
     `Cannot connect to ${address}: ${systemReason(error)}`,
-    remedy === undefined ? { cause: error } : { cause: error, remedy },
+    { source: error, remedy },
   );
 }
 
@@ -76,6 +76,6 @@ export function listenError(address: string, error: Error): ClusterError {
   return new ClusterError(
     code === 'EACCES' || code === 'EPERM' ? 'permission' : 'failed',
     `Cannot listen on ${address}: ${systemReason(error)}`,
-    remedy === undefined ? { cause: error } : { cause: error, remedy },
+    { source: error, remedy },
   );
 }

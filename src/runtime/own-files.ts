@@ -45,7 +45,7 @@ export async function writeSecretFile(
   } catch (error) {
     if (systemCode(error) === 'EEXIST') {
       throw new ClusterError('refused', `Cannot write "${path}": it exists already`, {
-        cause: error,
+        source: error,
       });
     }
     throw fileError('write', fromText(path), error, 'writer');

@@ -156,7 +156,7 @@ function startError(program: string, error: Error): ClusterError {
   const code = systemCode(error);
   if (code === 'ENOENT') {
     return new ClusterError('notFound', `Cannot run "${program}": there is no such program`, {
-      cause: error,
+      source: error,
       remedy: 'Write its full path in the configuration',
     });
   }
@@ -164,6 +164,6 @@ function startError(program: string, error: Error): ClusterError {
   return new ClusterError(
     isRefused ? 'permission' : 'failed',
     `Cannot run "${program}": ${isRefused ? 'permission denied' : failureReason(error)}`,
-    { cause: error },
+    { source: error },
   );
 }

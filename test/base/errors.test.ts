@@ -8,6 +8,7 @@ import {
   invariant,
   ProtocolError,
   readErrorCode,
+  reasonFor,
   RemoteError,
 } from '../../src/base/errors.ts';
 
@@ -36,6 +37,20 @@ test('describeError() follows the causes, and says nothing twice', () => {
   assert.equal(describeError(new Error('odd', { cause: 'a text' })), 'odd');
   assert.equal(describeError('a text'), 'a text');
   assert.equal(describeError(undefined), 'undefined');
+});
+
+test('describeError() leaves out what the message puts into words already', () => {
+  const source = new Error("EACCES: permission denied, open '/x/a'");
+  const error = new ClusterError('permission', 'Cannot read "a": permission denied', { source });
+  assert.equal(describeError(error), 'Cannot read "a": permission denied');
+  assert.equal(error.source, source);
+});
+
+test('reasonFor() gives the reason without the path that a list names already', () => {
+  const error = new ClusterError('permission', 'Cannot read "a": permission denied');
+  assert.equal(reasonFor('a', error), 'permission denied');
+  assert.equal(reasonFor('b', error), 'Cannot read "a": permission denied');
+  assert.equal(reasonFor('a', new Error('Odd "a": b')), 'Odd "a": b');
 });
 
 test('ClusterError keeps its code, remedy and cause', () => {

@@ -73,13 +73,15 @@ const token = encodeToken({
 
 async function printed(commandLine: string, changes: Partial<Operations> = {}) {
   const host = new FakeHost([...commandLine.split(' '), '--json'], {
-    initMaster: () => Promise.resolve({ configFile: '/x', authorityFingerprint: 'ab' }),
+    initMaster: () =>
+      Promise.resolve({ configFile: '/x', authorityFingerprint: 'ab', isRootNew: false }),
     joinCluster: () =>
       Promise.resolve({
         configFile: '/x',
         master: 'm',
         address: 'a:1',
         certificateNotAfterMs: samples.nowMs,
+        isRootNew: false,
       }),
     readCertificates: () =>
       Promise.resolve({ own: samples.certificate, authority: samples.authority }),

@@ -97,6 +97,11 @@ test('parseAddress() wants a port unless it is given one to fall back to', () =>
   assert.deepEqual(address.parseAddress('[::1]', 1517), { host: '::1', port: 1517 });
 });
 
+test('parseAddress() takes a number alone for no host', () => {
+  assert.equal(address.parseAddress('1517', 1517), undefined);
+  assert.equal(address.parseAddress('1517:1517'), undefined);
+});
+
 test('parseAddress() refuses what could be read in two ways', () => {
   for (
     const text of [

@@ -176,6 +176,17 @@ test('a token that was used, has expired, or is garbled lets nobody in: 8', asyn
     const usedUp = /The join token was used up, last by node "first"/;
     await assertNoEntry(used, usedUp, usedUp);
 
+    // What cannot be written is told before the token is used up.
+    const spared = await issue();
+    const refused = await cluster.run(1, 'join', spared, ...words);
+    assert.match(refused.stderr, /Cannot write ".*muster\.toml": it exists already/);
+    const elsewhere = join(cluster.directory, 'elsewhere');
+    const place = ['--root', join(elsewhere, 'tree'), '--dir', elsewhere];
+    const taken = await cluster.run(1, 'join', spared, '--name', 'master-1', ...place);
+    assert.match(taken.stderr, /"master-1" is the name of the master.*\n {2}Give another name/);
+    const { stderr } = await cluster.run(0, 'join', spared, '--name', 'spared', ...place);
+    assert.match(stderr, /The managed tree ".*" was not there: made an empty one/);
+
     const short = await issue('--ttl', '1s');
     await pause(1100);
     const late = /The join token expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC/;

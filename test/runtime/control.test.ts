@@ -418,7 +418,7 @@ test('a reply may be text in pieces', async () => {
     assert.equal(document.a.length, 500_001);
     await assert.rejects(
       callControl({ path, route: '/broken' }),
-      failure('unreachable', /is lost$/),
+      failure('unreachable', /is lost: /),
     );
   });
 });
@@ -456,7 +456,7 @@ test('callControl() says that the daemon died in the middle', async () => {
   await once(server, 'listening');
   await assert.rejects(
     callControl({ path, route: '/v1/status' }),
-    failure('unreachable', /^Connection to ".*" is lost$/),
+    failure('unreachable', /^Connection to ".*" is lost: /),
   );
   server.close();
 });

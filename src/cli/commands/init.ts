@@ -4,7 +4,7 @@
 import { defaultPort, tables } from '../../config/keys.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import { defaultRoot } from '../command-table.ts';
-import { checkedName, type Handler, pathOption, shellWord } from '../context.ts';
+import { checkedName, type Handler, newRootNotes, pathOption, shellWord } from '../context.ts';
 import type { InitDocument } from '../documents.ts';
 import { versioned } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
@@ -40,6 +40,7 @@ export const init: Handler = async (context) => {
       `Authority:     ${made.authorityFingerprint}`,
     ],
     notes: [
+      ...newRootNotes(root, made.isRootNew),
       '',
       'Next, start it, and make a token for each worker:',
       `  muster run --config ${config}`,

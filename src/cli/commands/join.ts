@@ -4,7 +4,7 @@
 import { isoTime } from '../../base/time-text.ts';
 import { decodeToken } from '../../identity/token.ts';
 import { defaultRoot } from '../command-table.ts';
-import { checkedName, type Handler, pathOption, shellWord } from '../context.ts';
+import { checkedName, type Handler, newRootNotes, pathOption, shellWord } from '../context.ts';
 import type { JoinDocument } from '../documents.ts';
 import { versioned } from '../output.ts';
 import { UsageError } from '../usage-error.ts';
@@ -52,6 +52,7 @@ export const join: Handler = async (context) => {
       `Configuration: ${configFile}`,
     ],
     notes: [
+      ...newRootNotes(root, joined.isRootNew),
       '',
       'Next, see what would change, and start it:',
       `  muster sync --once --dry-run --config ${config}`,

@@ -18,6 +18,7 @@ function recordingInit() {
     return Promise.resolve({
       configFile: `${request.directory}/muster.toml`,
       authorityFingerprint: 'ab'.repeat(32),
+      isRootNew: request.root === '/home/tree/new',
     });
   };
   return { requests, overrides: { initMaster } };
@@ -51,6 +52,20 @@ Next, start it, and make a token for each worker:
     root: '/home/tree',
     isWholeTree: false,
   });
+});
+
+test('init and join tell that the tree was not there', async () => {
+  const note = 'The managed tree "/home/tree/new" was not there: made an empty one.\n';
+  const { overrides } = recordingInit();
+  const made = await run('init --root ../tree/new', {}, overrides);
+  assert.ok(made.stderr.startsWith(note), made.stderr);
+  const joining = recordingJoin();
+  const joined = await run(
+    `join ${encodeToken(joinToken)} --root ../tree/new`,
+    {},
+    joining.overrides,
+  );
+  assert.ok(joined.stderr.startsWith(note), joined.stderr);
 });
 
 test('init needs to be told nothing', async () => {
@@ -182,6 +197,7 @@ function recordingJoin() {
       master: 'master-1',
       address: '10.0.0.1:1517',
       certificateNotAfterMs: nowMs + 90 * 86_400_000,
+      isRootNew: request.root === '/home/tree/new',
     });
   };
   return { requests, overrides: { joinCluster } };

@@ -26,6 +26,12 @@ test('approve where nothing is halted says so', async () => {
     stderr: 'No set is halted\n',
   });
   assert.equal((await run('approve rules', { approve })).stderr, 'Set "rules" is not halted\n');
+  const unknown = await run('approve rulez', { approve });
+  assert.equal(unknown.exitCode, 2);
+  assert.match(
+    unknown.stderr,
+    /There is no set "rulez" on this node\n  It has agent-keys, shared, /,
+  );
   assert.equal((await run('approve --quiet', { approve })).stderr, '');
 });
 
