@@ -29,6 +29,7 @@ import {
 import { SessionPair } from '../session/session-pair.ts';
 import { SeededRandom } from '../sim/random.ts';
 import { payloadSamples, replySamples } from '../wire/samples.ts';
+import { mutated } from './mutation.ts';
 
 const names = Object.keys(messages) as MessageName[];
 
@@ -86,31 +87,6 @@ const telling = [
   0xe0,
   0xff,
 ]; // deno-fmt-ignore-line
-
-/** A copy with a few things wrong. */
-function mutated(bytes: Uint8Array, random: SeededRandom, from = 0): Uint8Array {
-  let copy: Uint8Array = bytes.slice();
-  for (let i = random.integer(1, 3); i > 0 && copy.length > from; i--) {
-    const at = random.integer(from, copy.length - 1);
-    switch (random.integer(0, 4)) {
-      case 0: // one bit
-        copy[at]! ^= 1 << random.integer(0, 7);
-        break;
-      case 1: // one byte that means something
-        copy[at] = random.pick(telling);
-        break;
-      case 2: // cut short
-        copy = copy.slice(0, at);
-        break;
-      case 3: // a piece twice
-        copy = concatBytes([copy.slice(0, at), copy.subarray(Math.max(from, at - 9))]);
-        break;
-      default: // a piece left out
-        copy = concatBytes([copy.slice(0, at), copy.subarray(at + random.integer(1, 5))]);
-    }
-  }
-  return copy;
-}
 
 /** Reads a frame as a session does, limits of the table left out so that all readers are reached. */
 function readFrame(frame: Frame): void {
@@ -180,7 +156,7 @@ test('mutated frames in random pieces are read or refused, never more', () => {
   const tally = new Tally();
   for (let i = 0; i < 60_000; i++) {
     const parts = Array.from({ length: random.integer(1, 3) }, () => random.pick(frames));
-    const broken = mutated(concatBytes(parts), random);
+    const broken = mutated(concatBytes(parts), random, telling);
     tally.try(() => feed(broken, random, readFrame));
   }
   assert.ok(tally.accepted > 5000 && tally.refused > 5000, JSON.stringify(tally));
@@ -191,7 +167,7 @@ test('mutated payloads of every message are read or refused, never more', () => 
   const frames = corpus();
   const tally = new Tally();
   for (let i = 0; i < 120_000; i++) {
-    const bytes = mutated(random.pick(frames), random, headerBytes);
+    const bytes = mutated(random.pick(frames), random, telling, headerBytes);
     const view = new DataView(bytes.buffer);
     view.setUint32(0, bytes.length - headerBytes);
     for (const frame of new FrameDecoder().push(bytes)) tally.try(() => readFrame(frame));
@@ -258,7 +234,7 @@ test('a session that is told nonsense ends for one reason, or goes on, and has n
     const raw = pair.raw('worker').read();
     for (let i = 0; i < 20; i++) {
       const frame = random.pick(frames);
-      raw.send(random.chance(0.2) ? mutated(frame, random) : frame);
+      raw.send(random.chance(0.2) ? mutated(frame, random, telling) : frame);
     }
     await pair.world.run({ forMs: 50 });
     if (!session.signal.aborted) session.close('finished', 'Survived');

@@ -23,9 +23,7 @@ import {
   takeReply,
   welcomeText,
 } from '../../src/wazuh/replies.ts';
-
-const taken =
-  '{"__wazuh_exception__": {"__class__": "WazuhClusterError", "__object__": {"type": "about:blank", "title": "Wazuh Cluster Error", "code": 3028, "extra_message": "worker1", "extra_remediation": null, "cmd_error": false, "dapi_errors": {}}}}';
+import { requestSamples, takenText } from './samples.ts';
 
 function isMalformed(error: unknown): boolean {
   return error instanceof ProtocolError && error.fault === 'malformed';
@@ -56,8 +54,8 @@ test('parseJson() refuses what is no JSON in UTF-8', () => {
 
 test('writeFailure() and readFailure() agree with real nodes to the byte', () => {
   const failure = { className: 'WazuhClusterError', code: 3028, detail: 'worker1' };
-  assert.equal(writeFailure(failure), taken);
-  assert.deepEqual(readFailure(toBytes(taken)), failure);
+  assert.equal(writeFailure(failure), takenText);
+  assert.deepEqual(readFailure(toBytes(takenText)), failure);
   assert.match(
     writeFailure({ className: 'WazuhResourceNotFound', code: 1730, detail: undefined }),
     /"title": "Resource Not Found", "code": 1730, "extra_message": null, .*"ids": \[\]\}\}\}$/,
@@ -65,7 +63,7 @@ test('writeFailure() and readFailure() agree with real nodes to the byte', () =>
 });
 
 test('readFailure() takes details of any shape and revives nothing', () => {
-  const text = taken.replace('"worker1"', '{"__callable__": {"__name__": "system"}}')
+  const text = takenText.replace('"worker1"', '{"__callable__": {"__name__": "system"}}')
     .replace('WazuhClusterError', 'Popen');
   assert.deepEqual(readFailure(toBytes(text)), {
     className: 'Popen',
@@ -81,9 +79,9 @@ test('readFailure() refuses everything else', () => {
       '[]',
       '{}',
       '{"__wazuh_exception__": 1}',
-      taken.replace('3028', '"3028"'),
-      taken.replace('3028', '-1'),
-      taken.replace('__object__', '__objects__'),
+      takenText.replace('3028', '"3028"'),
+      takenText.replace('3028', '-1'),
+      takenText.replace('__object__', '__objects__'),
     ]
   ) assert.throws(() => readFailure(toBytes(text)), isMalformed, text);
 });
@@ -132,41 +130,8 @@ test('isCommandFrom() knows who may send what', () => {
   }
 });
 
-/** Payloads as real nodes send them, and what they say. */
-const samples: readonly (readonly [CommandName, string, unknown])[] = [
-  ['hello', 'w1 wazuh worker 4.14.7', {
-    node: 'w1',
-    cluster: 'wazuh',
-    nodeType: 'worker',
-    version: '4.14.7',
-  }],
-  ['new_file', '/queue/cluster/w1/a.zip', '/queue/cluster/w1/a.zip'],
-  ['file_upd', '/q/a.zip a b \xff', { path: '/q/a.zip', bytes: toBytes('a b \xff') }],
-  ['file_upd', '/q/a.zip ', { path: '/q/a.zip', bytes: new Uint8Array(0) }],
-  ['file_end', `/q/a.zip ${'\x20'.repeat(32)}`, { path: '/q/a.zip', hash: '\x20'.repeat(32) }],
-  ['new_str', '990', 990],
-  ['str_upd', '17 {"a": 1}', { id: '17', bytes: toBytes('{"a": 1}') }],
-  ['cancel_task', `t-1 ${taken}`, {
-    task: 't-1',
-    failure: clusterFailure(3028, 'worker1').failure,
-  }],
-  ['syn_i_w_m_r', `None ${taken}`, {
-    task: undefined,
-    failure: clusterFailure(3028, 'worker1').failure,
-  }],
-  ['syn_i_w_m_e', 't-1 queue/cluster/w1/a.zip', { task: 't-1', path: 'queue/cluster/w1/a.zip' }],
-  ['syn_a_w_m', '2954799566', '2954799566'],
-  ['syn_m_a_e', '{"updated_chunks": 3, "error_messages": ["x"], "time_spent": 0.25}', {
-    updated_chunks: 3,
-    error_messages: ['x'],
-    time_spent: 0.25,
-  }],
-  ['dapi_res', '12 34', { client: '12', id: '34' }],
-  ['dapi', '12 {"f": 1}', { client: '12', bytes: toBytes('{"f": 1}') }],
-];
-
 test('commands read and write payloads as real nodes do', () => {
-  for (const [name, payload, value] of samples) {
+  for (const [name, payload, value] of requestSamples) {
     const { read, write } = commands[name].request as {
       read: (payload: Uint8Array) => unknown;
       write: (value: unknown) => Uint8Array;
@@ -261,7 +226,7 @@ test('replies have the names and texts of real nodes', () => {
   assert.equal(textOf(plainReplies.unknownCommand('foo')), "err: unknown command 'b'foo''");
   assert.equal(textOf(plainReplies.unknownCommand('')), "err: unknown command 'b'''");
   assert.match(textOf(plainReplies.stringSize()), /^error: Requested size exceeds/);
-  assert.equal(textOf(failureReply(clusterFailure(3028, 'worker1').failure)), `err: ${taken}`);
+  assert.equal(textOf(failureReply(clusterFailure(3028, 'worker1').failure)), `err: ${takenText}`);
 });
 
 test('takeReply() gives what good replies carry and throws what bad ones tell', () => {
@@ -269,7 +234,7 @@ test('takeReply() gives what good replies carry and throws what bad ones tell', 
   for (const command of ['ok', 'ok-m', 'ok-c']) {
     assert.equal(takeReply({ command, payload }), payload);
   }
-  assert.throws(() => takeReply({ command: 'err', payload: toBytes(taken) }), (error) => {
+  assert.throws(() => takeReply({ command: 'err', payload: toBytes(takenText) }), (error) => {
     assert.ok(error instanceof WazuhFailure);
     assert.equal(error.code, 'refused');
     assert.equal(error.failure.detail, 'worker1');
