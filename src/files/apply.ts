@@ -2,14 +2,15 @@
  * Applying a plan to the managed tree: atomic for every file, safe against crashes, reversible.
  *
  * One round goes: `stageSmall` and `stage` bring contents in, each checked against its hash;
- * `commitBatch` moves what was brought in to its paths, keeping what it replaces; `remove` takes
- * files away; `finish` waits until the disk has it all. What a crash leaves half done is finished or
+ * `commitBatch` moves what was brought in to its paths, keeping what it replaces (`seal` and
+ * `commitSealed` do it while more comes in); `remove` takes files away; `finish` waits until the disk has it all. What a crash leaves half done is finished or
  * given up by `recover` at the next start. Which paths may be changed at all is for the sets of this
  * node to say, whatever the plan says.
  *
  * One round at a time. A round that fails calls `discard`.
  */
 import type { BytePath } from '../base/bytes.ts';
+import { invariant } from '../base/errors.ts';
 import type { Clock, Database, Files, HashAlgorithm, Hashing, Logger, Random } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
@@ -17,7 +18,7 @@ import type { IncomingFile } from './incoming-file.ts';
 import { type IncomingContent, Intake } from './intake.ts';
 import { Journal, journalMigrations, packedJournalMigrations } from './journal.ts';
 import { recoverTree, type RecoveryReport } from './recovery.ts';
-import { type ApplyFailure, type Incoming, Staging } from './staging.ts';
+import { type ApplyFailure, type Incoming, type Staged, Staging } from './staging.ts';
 import {
   type CommitReport,
   type Leaving,
@@ -70,9 +71,8 @@ export class Applier {
   readonly #staging: Staging;
   readonly #intake: Intake;
   readonly #changes: TreeChanges;
-  readonly #isFlushing: boolean;
-  /** A flush that goes on besides. */
-  #flushing: Promise<void> | undefined;
+  /** What was sealed and not placed, with the flush of its contents that goes on meanwhile. */
+  #sealed: { readonly batch: readonly Staged[]; readonly flushed: Promise<void> } | undefined;
   /** Whether an error came in the middle of changes, so that journal and staging tell of them. */
   #isTorn = false;
 
@@ -81,7 +81,6 @@ export class Applier {
     this.#sets = sets;
     this.#versions = versions;
     this.#algorithm = options.algorithm;
-    this.#isFlushing = options.flush;
     const journal = new Journal(ports);
     const staging = new Staging({ ...ports, journal }, sets, options);
     this.#journal = journal;
@@ -164,22 +163,43 @@ export class Applier {
   }
 
   /**
-   * Begins to make what is in the batch durable, so that the commit has less to wait for. Does
-   * nothing while that goes on already; a failure is the commit's to report.
+   * Ends the batch and begins to make its contents durable; `commitSealed` moves them. Meanwhile
+   * another batch can be brought in.
    */
-  flushAhead(): void {
-    if (!this.#isFlushing || this.#flushing !== undefined) return;
-    const names = this.#staging.batch().map((item) => item.stagedName);
-    if (names.length === 0) return;
-    this.#flushing = this.#ports.files.flushStaged(names).catch(() => {}).finally(() => {
-      this.#flushing = undefined;
-    });
+  seal(): void {
+    invariant(this.#sealed === undefined, 'what was sealed is committed before more is');
+    const batch = this.#staging.seal();
+    if (batch.length === 0) return;
+    const flushed = this.#changes.flushContents(batch);
+    // A failure is the commit's to report.
+    flushed.catch(() => {});
+    this.#sealed = { batch, flushed };
   }
 
-  /** Moves what is in the batch to its paths. The batch is empty afterwards, whatever happens. */
+  /** Moves what was sealed to its paths. After that it is not in staging, whatever happens. */
+  async commitSealed(generation: number): Promise<CommitReport> {
+    const sealed = this.#sealed;
+    if (sealed === undefined) return nothingCommitted;
+    const { batch, flushed } = sealed;
+    try {
+      return await this.#tearing(() => this.#changes.place(batch, generation, flushed));
+    } finally {
+      this.#sealed = undefined;
+      this.#staging.unseal();
+    }
+  }
+
+  /** Moves what is in the batch to its paths, after what was sealed before. */
   async commitBatch(generation: number): Promise<CommitReport> {
-    await this.#flushing;
-    return await this.#tearing(() => this.#changes.place(this.#staging.takeBatch(), generation));
+    const earlier = await this.commitSealed(generation);
+    this.seal();
+    const later = await this.commitSealed(generation);
+    return {
+      placed: [...earlier.placed, ...later.placed],
+      createdCount: earlier.createdCount + later.createdCount,
+      replacedCount: earlier.replacedCount + later.replacedCount,
+      failures: [...earlier.failures, ...later.failures],
+    };
   }
 
   /** Removes files of one set, and directories emptied by that where the set wants it. */
@@ -199,7 +219,8 @@ export class Applier {
 
   /** After a round that failed: drops the batch, and finishes or gives up what was under way. */
   async discard(): Promise<void> {
-    await this.#flushing;
+    await this.#sealed?.flushed.catch(() => {});
+    this.#sealed = undefined;
     await this.#staging.discard();
     if (this.#isTorn) await this.recover();
   }
@@ -211,3 +232,12 @@ export class Applier {
     return result;
   }
 }
+
+// ---
+
+const nothingCommitted: CommitReport = {
+  placed: [],
+  createdCount: 0,
+  replacedCount: 0,
+  failures: [],
+};

@@ -35,6 +35,9 @@ export interface IntakeOptions {
   readonly preserveMtime: boolean;
 }
 
+/** Small contents that are checked between two breaths: at most 1 MiB each. */
+const itemsPerBreath = 8;
+
 /** Bytes of a local file copied at a time. */
 const copyBytes = 256 * 1024;
 
@@ -56,7 +59,7 @@ export class Intake {
     const contents: Uint8Array[] = [];
     const admitted = new Map<BytePath, Incoming>();
     let bytesCount = 0;
-    for (const item of items) {
+    for (const [at, item] of items.entries()) {
       const { entry, previous, bytes } = item;
       try {
         const set = staging.admitNew(item, admitted);
@@ -68,7 +71,7 @@ export class Intake {
       } catch (error) {
         failures.push(failureOf(entry.path, error));
       }
-      await clock.breathe();
+      if (at % itemsPerBreath === 0) await clock.breathe();
     }
     const names = await staging.namesFor(right);
     const small = right.map(({ set, entry }, at): SmallFile => ({

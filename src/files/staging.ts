@@ -65,6 +65,8 @@ export class Staging {
   /** Names of downloads that are going on. */
   readonly #open = new Set<string>();
   readonly #batch = new Map<BytePath, Staged>();
+  /** What was in the batch and is on its way to its paths. */
+  #sealed: readonly Staged[] = [];
   readonly #newDirectories: NewDirectories;
 
   /** @param options.spaceReserveBytes bytes of the file system that stay free */
@@ -165,19 +167,26 @@ export class Staging {
     return [...this.#batch.values()];
   }
 
-  /** Takes the batch: what was put there since the last time. */
-  takeBatch(): Staged[] {
-    const batch = [...this.#batch.values()];
+  /** Takes the batch for placing: from now on another one is gathered. */
+  seal(): readonly Staged[] {
+    this.#sealed = [...this.#batch.values()];
     this.#batch.clear();
     this.#newDirectories.clear();
-    return batch;
+    return this.#sealed;
+  }
+
+  /** What was sealed has been placed or dropped. */
+  unseal(): void {
+    this.#sealed = [];
   }
 
   // --- clearing ------------------------------------------------------------------------------
 
-  /** Drops the batch. Unfinished downloads stay. */
+  /** Drops the batch, sealed or not. Unfinished downloads stay. */
   async discard(): Promise<void> {
-    await this.discardNames(this.takeBatch().map((item) => item.stagedName));
+    const dropped = [...this.#sealed, ...this.seal()];
+    this.unseal();
+    await this.discardNames(dropped.map((item) => item.stagedName));
   }
 
   async discardNames(names: readonly string[]): Promise<void> {
@@ -226,6 +235,7 @@ export class Staging {
 
   /** Names of the batch and of downloads that are going on. */
   #namesInUse(): Set<string> {
-    return new Set([...this.#open, ...Array.from(this.#batch.values(), (item) => item.stagedName)]);
+    const staged = [...this.#sealed, ...this.#batch.values()];
+    return new Set([...this.#open, ...staged.map((item) => item.stagedName)]);
   }
 }

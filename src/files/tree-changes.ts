@@ -75,18 +75,28 @@ export class TreeChanges {
     this.#isFlushing = options.flush;
   }
 
+  /** Makes the contents of staged files durable. */
+  async flushContents(batch: readonly Staged[]): Promise<void> {
+    if (!this.#isFlushing || batch.length === 0) return;
+    await this.#ports.files.flushStaged(batch.map((item) => item.stagedName));
+  }
+
   /**
    * Moves staged files to their paths.
+   * @param flushed the flush of their contents, where that was begun before
    * @throws ClusterError where the contents could not be flushed; then none was moved
    */
-  async place(batch: readonly Staged[], generation: number): Promise<CommitReport> {
-    const { files, staging } = this.#ports;
+  async place(
+    batch: readonly Staged[],
+    generation: number,
+    flushed: Promise<void> = this.flushContents(batch),
+  ): Promise<CommitReport> {
+    const { staging } = this.#ports;
     const report: Placing = { placed: [], createdCount: 0, replacedCount: 0, failures: [] };
-    const names = batch.map((item) => item.stagedName);
     try {
-      if (this.#isFlushing && names.length > 0) await files.flushStaged(names);
+      await flushed;
     } catch (error) {
-      await staging.discardNames(names);
+      await staging.discardNames(batch.map((item) => item.stagedName));
       throw error;
     }
     for (const slice of placedTogether(batch)) {

@@ -334,6 +334,36 @@ test('Applier.commitBatch() stops at a full disk, with whole files only', async 
   await tree.world.stop();
 });
 
+test('Applier.seal() lets another batch come in before the first is placed', async () => {
+  const tree = new TreeWorld();
+  const applier = tree.applier();
+  const [set] = tree.sets.sets;
+  const stage = async (path: string): Promise<void> => {
+    const item = { ...incoming(set!, path, path), bytes: bytesOf(path) };
+    assert.deepEqual(await tree.run(applier.stageSmall([item])), []);
+  };
+  await stage('etc/rules/a');
+  applier.seal();
+  await stage('etc/rules/b');
+  const first = await tree.run(applier.commitSealed(1));
+  assert.deepEqual(first.placed.map(({ path }) => path), ['etc/rules/a']);
+  assert.equal((await tree.run(applier.commitSealed(1))).placed.length, 0);
+  applier.seal();
+  await stage('etc/rules/c');
+  const rest = await tree.run(applier.commitBatch(1));
+  assert.deepEqual(rest.placed.map(({ path }) => path), ['etc/rules/b', 'etc/rules/c']);
+  await tree.run(applier.finish());
+  assert.deepEqual(leftovers(tree), { staged: [], versionsCount: 0, journalCount: 0 });
+
+  await stage('etc/rules/d');
+  applier.seal();
+  await stage('etc/rules/e');
+  await tree.run(applier.discard());
+  assert.equal((await tree.run(applier.commitBatch(2))).placed.length, 0);
+  assert.deepEqual(leftovers(tree), { staged: [], versionsCount: 0, journalCount: 0 });
+  await tree.world.stop();
+});
+
 test('Applier.commitBatch() places nothing that could not be flushed', async () => {
   const tree = new TreeWorld();
   const applier = tree.applier();

@@ -1,12 +1,12 @@
 /**
  * Carrying plans out: fetch contents, put files in place, then remove.
  *
- * Contents are put in place whenever much of them is staged, and what was fetched before a cut is
+ * Contents are put in place part by part while others come in, and what was fetched before a cut is
  * put in place too: nothing is fetched twice. Where the operator has a validation command, nothing
  * is put in place before all of it is there and the command has let it pass.
  */
 import type { BytePath } from '../../base/bytes.ts';
-import type { Applier, ApplyFailure } from '../../files/apply.ts';
+import type { Applier, ApplyFailure, CommitReport } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
 import type { Compression, Logger } from '../../ports.ts';
@@ -60,11 +60,11 @@ export interface ExecutionOptions {
   readonly onProgress: ((progress: RoundProgress) => void) | undefined;
 }
 
-/** Contents staged before they are put in place: bounds what a crash throws away, bytes. */
-const commitBytes = 64 * 1024 * 1024;
-
-/** Contents staged before the disk is asked to begin writing them, bytes. */
-const flushBytes = 16 * 1024 * 1024;
+/**
+ * Contents put in place together, bytes: while the disk writes one such part the next one is
+ * staged. A crash throws away two of them at most.
+ */
+const sealBytes = 16 * 1024 * 1024;
 
 /** Failures listed one by one in the log of one round; the rest are counted. */
 const failureLinesMax = 20;
@@ -82,9 +82,8 @@ export class PlanExecution {
   readonly #wanted: readonly WantedFile[];
   readonly #bytesTotal: number;
   #filesDone = 0;
-  /** Bytes staged since the last commit. */
+  /** Bytes staged that were not sealed. */
   #stagedBytes = 0;
-  #unflushedBytes = 0;
   #hasBegun = false;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
@@ -176,21 +175,24 @@ export class PlanExecution {
     this.failures.push(...intake.failures.splice(0));
     this.#filesDone += batch.length;
     this.#tell('fetching');
-    const bytes = batch.reduce((sum, item) => sum + item.entry.size, 0);
-    this.#stagedBytes += bytes;
-    this.#unflushedBytes += bytes;
-    if (this.#unflushedBytes >= flushBytes) {
-      this.#unflushedBytes = 0;
-      this.#ports.applier.flushAhead();
-    }
-    if (this.#ports.hooks.hasValidation || this.#stagedBytes < commitBytes) return;
+    this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
+    if (this.#ports.hooks.hasValidation || this.#stagedBytes < sealBytes) return;
     this.#stagedBytes = 0;
-    await this.#commit();
+    const { applier } = this.#ports;
+    await this.#takeUp(applier.commitSealed(this.#options.generation));
+    this.#hasBegun = true;
+    applier.seal();
   }
 
+  /** Puts all in place that is staged. */
   async #commit(): Promise<void> {
-    this.#hasBegun ||= this.#ports.applier.staged().length > 0;
-    const report = await this.#ports.applier.commitBatch(this.#options.generation);
+    const { applier } = this.#ports;
+    this.#hasBegun ||= applier.staged().length > 0;
+    await this.#takeUp(applier.commitBatch(this.#options.generation));
+  }
+
+  async #takeUp(commit: Promise<CommitReport>): Promise<void> {
+    const report = await commit;
     await this.#ports.tree.scanner.adopt(report.placed);
     this.createdCount += report.createdCount;
     this.replacedCount += report.replacedCount;

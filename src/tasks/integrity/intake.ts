@@ -59,31 +59,23 @@ export class Intake implements ContentSink {
     }
   }
 
-  begin(): Promise<void> {
+  begin(): undefined {
     this.#parts = [];
-    return Promise.resolve();
+    return undefined;
   }
 
-  async bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void> {
+  bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void> | undefined {
     this.#onBytes(bytes.length);
-    if (this.#large !== undefined) await this.#large.write(bytes);
-    else if (wanted.entry.size > 0) this.#parts.push(bytes.slice()); // it waits for the batch
+    if (this.#large !== undefined) return this.#large.write(bytes);
+    if (wanted.entry.size > 0) this.#parts.push(bytes.slice()); // it waits for the batch
+    return undefined;
   }
 
-  async end(wanted: WantedContent): Promise<void> {
-    if (this.#large === undefined) {
-      const { incoming } = wanted as WantedFile;
-      this.#small.push({ ...incoming, bytes: concatBytes(this.#parts) });
-      return;
-    }
-    const large = this.#large;
-    this.#large = undefined;
-    try {
-      await large.finish();
-    } catch (error) {
-      if (codeOf(error) !== 'corrupt') throw error;
-      this.failures.push({ path: wanted.entry.path, error: error as Error });
-    }
+  end(wanted: WantedContent): Promise<void> | undefined {
+    if (this.#large !== undefined) return this.#endLarge(this.#large, wanted);
+    const { incoming } = wanted as WantedFile;
+    this.#small.push({ ...incoming, bytes: concatBytes(this.#parts) });
+    return undefined;
   }
 
   async absent(wanted: WantedContent, reason: AbsenceReason): Promise<void> {
@@ -110,6 +102,16 @@ export class Intake implements ContentSink {
     const large = this.#large;
     this.#large = undefined;
     await large?.suspend();
+  }
+
+  async #endLarge(large: IncomingFile, wanted: WantedContent): Promise<void> {
+    this.#large = undefined;
+    try {
+      await large.finish();
+    } catch (error) {
+      if (codeOf(error) !== 'corrupt') throw error;
+      this.failures.push({ path: wanted.entry.path, error: error as Error });
+    }
   }
 }
 

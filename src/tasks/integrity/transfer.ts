@@ -11,6 +11,7 @@ import { fromBytes } from '../../base/bytes.ts';
 import { ProtocolError } from '../../base/errors.ts';
 import {
   type AbsenceReason,
+  type BundleEvent,
   type BundleItem,
   BundleReader,
   packItems,
@@ -40,14 +41,17 @@ export interface WantedContent {
 
 // --- the worker's end ------------------------------------------------------------------------
 
-/** What the worker does with what arrives, item by item, in the order in which it was asked. */
+/**
+ * What the worker does with what arrives, item by item, in the order in which it was asked. Where a
+ * call takes time it gives a promise: most do not, and there are several for each file.
+ */
 export interface ContentSink {
-  begin(wanted: WantedContent): Promise<void>;
-  bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void>;
+  begin(wanted: WantedContent): Promise<void> | undefined;
+  bytes(wanted: WantedContent, bytes: Uint8Array): Promise<void> | undefined;
   /** All of it is there; the hash is the sink's to check. */
-  end(wanted: WantedContent): Promise<void>;
+  end(wanted: WantedContent): Promise<void> | undefined;
   /** The master does not have it (any more): the next generation will tell. */
-  absent(wanted: WantedContent, reason: AbsenceReason): Promise<void>;
+  absent(wanted: WantedContent, reason: AbsenceReason): Promise<void> | undefined;
 }
 
 /** Cuts a list of wanted contents into batches; a large file is a batch by itself. */
@@ -92,23 +96,28 @@ export async function fetchContents(
   const reader = new BundleReader({ compression: ports.compression, itemsCount: wanted.length });
   for await (const chunk of data) {
     for (const event of reader.push(chunk)) {
-      const item = wanted[event.item]!;
-      if (event.kind === 'begin') {
-        assertLength(item, event.length);
-        await sink.begin(item);
-      } else if (event.kind === 'bytes') {
-        await sink.bytes(item, event.bytes);
-      } else if (event.kind === 'end' && event.isComplete) {
-        await sink.end(item);
-      } else {
-        await sink.absent(item, event.kind === 'absent' ? event.reason : 'changed');
-      }
+      const pending = handOver(sink, wanted[event.item]!, event);
+      if (pending !== undefined) await pending;
     }
   }
   await reply;
   if (!reader.isFinished) {
     throw new ProtocolError('unexpected', 'The master sent fewer contents than were asked for');
   }
+}
+
+function handOver(
+  sink: ContentSink,
+  item: WantedContent,
+  event: BundleEvent,
+): Promise<void> | undefined {
+  if (event.kind === 'bytes') return sink.bytes(item, event.bytes);
+  if (event.kind === 'begin') {
+    assertLength(item, event.length);
+    return sink.begin(item);
+  }
+  if (event.kind === 'end' && event.isComplete) return sink.end(item);
+  return sink.absent(item, event.kind === 'absent' ? event.reason : 'changed');
 }
 
 function assertLength(item: WantedContent, length: number): void {
