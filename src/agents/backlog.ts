@@ -61,10 +61,10 @@ export class Backlog {
     let sent: { id: AgentId; nodeOrderMs: number }[] = [];
     for (let after = 0;;) {
       const rows = this.#facts.pendingAfter(after);
-      for (const { id, facts, order, pending } of rows) {
+      for (const { id, status, order, pending } of rows) {
         const { nodeOrderMs } = order;
-        const data = pending === pendingLevels.all ? facts : undefined;
-        packRecord({ id, nodeOrderMs, status: facts, data }, writer);
+        const data = pending === pendingLevels.all ? this.#facts.data(id) : undefined;
+        packRecord({ id, nodeOrderMs, status, data }, writer);
         sent.push({ id, nodeOrderMs });
         if (writer.length < chunkBytes) continue;
         yield { records: writer.view(), sent };

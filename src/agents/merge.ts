@@ -1,52 +1,22 @@
 /**
- * What a report makes of what is known of its agent.
+ * What a report makes of what is known of its agent. Status and data are merged apart, since most
+ * reports are of the status alone, and the data then need not be read.
  */
-import type { AgentFacts, AgentStatus, ConnectionStatus, TextColumn } from './agent.ts';
+import type { AgentData, AgentFacts, AgentStatus, ConnectionStatus, TextColumn } from './agent.ts';
 import { textColumnNames } from './agent.ts';
-import { type PendingLevel, pendingLevels } from './store/facts.ts';
-
-/** What came of a report. */
-export interface Merged {
-  readonly facts: AgentFacts;
-  /** What of it the master has to be told. */
-  readonly level: PendingLevel;
-}
 
 /** Clocks of programs on one machine may differ by the second that times are cut to. */
 const futureSecondsMax = 1;
 
-/**
- * What is known after a report; undefined where the report is older than what is known. A report
- * that names no connection status and brings a keep-alive comes from an active agent.
- */
-export function mergeReport(
-  given: Partial<AgentFacts>,
-  known: AgentFacts | undefined,
-  nowSeconds: number,
-): Merged | undefined {
-  if (isOlder(given, known, nowSeconds)) return undefined;
-  const facts = { ...mergeTexts(given, known), ...mergeStatus(given, known, nowSeconds) };
-  if (known === undefined || isDataChanged(facts, known)) {
-    return { facts, level: pendingLevels.all };
-  }
-  return { facts, level: isStatusChanged(facts, known) ? pendingLevels.status : 0 };
+/** Whether a report says anything but the status. */
+export function hasData(given: Partial<AgentFacts>): boolean {
+  if (given.labels !== undefined) return true;
+  for (const name of textColumnNames) if (given[name] !== undefined) return true;
+  return false;
 }
 
-// ---------------------------------------------------------------------------------------------
-
-function isOlder(
-  given: Partial<AgentFacts>,
-  known: AgentFacts | undefined,
-  nowSeconds: number,
-): boolean {
-  const heard = given.last_keepalive ?? null;
-  const before = known?.last_keepalive ?? null;
-  if (heard === null || before === null || heard >= before) return false;
-  // A keep-alive from the future was reported before the clock was set back: it does not count.
-  return before <= nowSeconds + futureSecondsMax;
-}
-
-function mergeTexts(given: Partial<AgentFacts>, known: AgentFacts | undefined) {
+/** The data after a report. */
+export function mergeData(given: Partial<AgentFacts>, known: AgentData | undefined): AgentData {
   const texts: Partial<Record<TextColumn, string | null>> = {};
   for (const name of textColumnNames) {
     const text = given[name];
@@ -58,11 +28,16 @@ function mergeTexts(given: Partial<AgentFacts>, known: AgentFacts | undefined) {
   };
 }
 
-function mergeStatus(
-  given: Partial<AgentFacts>,
-  known: AgentFacts | undefined,
+/**
+ * The status after a report; undefined where the report is older than what is known. A report that
+ * names no connection status and brings a keep-alive comes from an active agent.
+ */
+export function mergeStatus(
+  given: Partial<AgentStatus>,
+  known: AgentStatus | undefined,
   nowSeconds: number,
-): AgentStatus {
+): AgentStatus | undefined {
+  if (isOlder(given, known, nowSeconds)) return undefined;
   const status = statusOf(given, known);
   return {
     last_keepalive: given.last_keepalive ?? known?.last_keepalive ?? null,
@@ -74,23 +49,37 @@ function mergeStatus(
   };
 }
 
+export function isSameData(left: AgentData, right: AgentData): boolean {
+  return textColumnNames.every((name) => left[name] === right[name]) &&
+    JSON.stringify(left.labels) === JSON.stringify(right.labels);
+}
+
+export function isSameStatus(left: AgentStatus, right: AgentStatus): boolean {
+  return left.last_keepalive === right.last_keepalive &&
+    left.connection_status === right.connection_status &&
+    left.disconnection_time === right.disconnection_time &&
+    left.status_code === right.status_code;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+function isOlder(
+  given: Partial<AgentStatus>,
+  known: AgentStatus | undefined,
+  nowSeconds: number,
+): boolean {
+  const heard = given.last_keepalive ?? null;
+  const before = known?.last_keepalive ?? null;
+  if (heard === null || before === null || heard >= before) return false;
+  // A keep-alive from the future was reported before the clock was set back: it does not count.
+  return before <= nowSeconds + futureSecondsMax;
+}
+
 function statusOf(
-  given: Partial<AgentFacts>,
-  known: AgentFacts | undefined,
+  given: Partial<AgentStatus>,
+  known: AgentStatus | undefined,
 ): ConnectionStatus {
   if (given.connection_status !== undefined) return given.connection_status;
   if (typeof given.last_keepalive === 'number') return 'active';
   return known?.connection_status ?? 'never_connected';
-}
-
-function isDataChanged(facts: AgentFacts, known: AgentFacts): boolean {
-  return textColumnNames.some((name) => facts[name] !== known[name]) ||
-    JSON.stringify(facts.labels) !== JSON.stringify(known.labels);
-}
-
-function isStatusChanged(facts: AgentFacts, known: AgentFacts): boolean {
-  return facts.last_keepalive !== known.last_keepalive ||
-    facts.connection_status !== known.connection_status ||
-    facts.disconnection_time !== known.disconnection_time ||
-    facts.status_code !== known.status_code;
 }

@@ -10,7 +10,6 @@ import type { ChunkAnswer } from './backlog.ts';
 import { type AgentRecord, unpackRecords } from './record-codec.ts';
 import { isNewer, masterSeconds, masterTimeMs, type RecordOrder } from './record-order.ts';
 import type { FactsStore } from './store/facts.ts';
-import type { Registrations } from './store/registrations.ts';
 
 /** Where records come from. */
 export interface RecordSource {
@@ -32,16 +31,14 @@ export class RecordIntake {
   readonly #clock: Clock;
   readonly #database: Database;
   readonly #facts: FactsStore;
-  readonly #registrations: Registrations;
 
   constructor(
     ports: { readonly clock: Clock; readonly database: Database },
-    stores: { readonly facts: FactsStore; readonly registrations: Registrations },
+    facts: FactsStore,
   ) {
     this.#clock = ports.clock;
     this.#database = ports.database;
-    this.#facts = stores.facts;
-    this.#registrations = stores.registrations;
+    this.#facts = facts;
   }
 
   /**
@@ -62,26 +59,21 @@ export class RecordIntake {
 
   #takeOne(record: AgentRecord, source: RecordSource, outcome: Lists): void {
     const { id, data } = record;
-    const existence = this.#registrations.existence(id);
+    const { existence, known } = this.#facts.look(id);
     if (existence === 'removed') outcome.removed.push(id);
     else if (existence === 'unknown') outcome.refused.push(id);
     if (existence !== 'registered') return;
-    const known = this.#facts.get(id);
     const order = this.#orderOf(record, source);
     if (known !== undefined && !isNewer(order, known.order)) return;
     const status = inMasterTime(record.status, source.skewMs);
-    // The data of another node may be older than the status that this node tells.
-    const isDataNeeded = known === undefined || known.order.node !== source.node ||
-      known.order.epoch !== source.epoch;
-    if (data === undefined && isDataNeeded) {
+    if (data !== undefined) {
+      if (known === undefined) outcome.firstContacts.push(id);
+      this.#facts.save({ id, data, status, order, pending: 0, isRefused: false });
+    } else if (known !== undefined && isOfSource(known.order, source)) {
+      this.#facts.saveStatus({ id, status, order, pending: 0 }, known);
+    } else {
+      // The data of another node may be older than the status that this node tells.
       outcome.wanted.push(id);
-      return;
-    }
-    if (known === undefined) outcome.firstContacts.push(id);
-    if (data === undefined) this.#facts.saveStatus(id, status, order, 0);
-    else {
-      const facts = { ...data, ...status };
-      this.#facts.save({ id, facts, order, pending: 0, isRefused: false });
     }
   }
 
@@ -96,6 +88,10 @@ interface Lists {
   readonly removed: AgentId[];
   readonly wanted: AgentId[];
   readonly firstContacts: AgentId[];
+}
+
+function isOfSource(order: RecordOrder, { node, epoch }: RecordSource): boolean {
+  return order.node === node && order.epoch === epoch;
 }
 
 function inMasterTime(status: AgentStatus, skewMs: number): AgentStatus {

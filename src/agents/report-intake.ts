@@ -7,12 +7,16 @@
  */
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
-import { type AgentId, agentIdText } from './agent.ts';
-import { mergeReport } from './merge.ts';
+import { type AgentFacts, type AgentId, agentIdText } from './agent.ts';
+import { hasData, isSameData, isSameStatus, mergeData, mergeStatus } from './merge.ts';
 import { nextOrderMs } from './record-order.ts';
 import type { AgentReport } from './report.ts';
-import { type FactsRow, type FactsStore, pendingLevels } from './store/facts.ts';
-import type { Registrations } from './store/registrations.ts';
+import {
+  type FactsStore,
+  type PendingLevel,
+  pendingLevels,
+  type StatusRow,
+} from './store/facts.ts';
 
 /** Whose reports are taken in. */
 export interface IntakeOptions {
@@ -35,18 +39,16 @@ export class ReportIntake {
   readonly #clock: Clock;
   readonly #database: Database;
   readonly #facts: FactsStore;
-  readonly #registrations: Registrations;
   readonly #options: IntakeOptions;
 
   constructor(
     ports: { readonly clock: Clock; readonly database: Database },
-    stores: { readonly facts: FactsStore; readonly registrations: Registrations },
+    facts: FactsStore,
     options: IntakeOptions,
   ) {
     this.#clock = ports.clock;
     this.#database = ports.database;
-    this.#facts = stores.facts;
-    this.#registrations = stores.registrations;
+    this.#facts = facts;
     this.#options = options;
   }
 
@@ -65,25 +67,41 @@ export class ReportIntake {
   }
 
   #takeOne({ id, facts: given }: AgentReport, firstContacts: AgentId[]): string | undefined {
-    const existence = this.#registrations.existence(id);
+    const { existence, known } = this.#facts.look(id);
     if (existence === 'removed') return `agent ${agentIdText(id)} was removed`;
     const isMaster = this.#options.role === 'master';
     if (isMaster && existence === 'unknown') return `agent ${agentIdText(id)} is not known`;
-    const known = this.#facts.get(id);
     const nowMs = this.#clock.nowMs();
-    const merged = mergeReport(given, known?.facts, Math.floor(nowMs / 1000));
-    if (merged === undefined || (known !== undefined && merged.level === 0)) return undefined;
-    const { facts, level } = merged;
+    const status = mergeStatus(given, known?.status, Math.floor(nowMs / 1000));
+    if (status === undefined) return undefined;
+    const data = this.#newData(id, given, known);
+    if (data === undefined && known !== undefined && isSameStatus(status, known.status)) {
+      return undefined;
+    }
     const order = this.#orderOf(known, given.last_keepalive ?? null, nowMs);
+    const level = data === undefined ? pendingLevels.status : pendingLevels.all;
     // The master has nobody to tell.
     const pending = isMaster ? pendingLevels.nothing : strongerOf(level, known);
+    if (data !== undefined) {
+      const isRefused = known?.isRefused ?? false;
+      this.#facts.save({ id, data, status, order, pending, isRefused });
+    } else if (known !== undefined) {
+      this.#facts.saveStatus({ id, status, order, pending }, known);
+    }
     if (known === undefined) firstContacts.push(id);
-    if (level === pendingLevels.status) this.#facts.saveStatus(id, facts, order, pending);
-    else this.#facts.save({ id, facts, order, pending, isRefused: known?.isRefused ?? false });
     return undefined;
   }
 
-  #orderOf(known: FactsRow | undefined, lastKeepalive: number | null, nowMs: number) {
+  /** The data after a report; undefined where they are as before. */
+  #newData(id: AgentId, given: Partial<AgentFacts>, known: StatusRow | undefined) {
+    if (known === undefined) return mergeData(given, undefined);
+    if (!hasData(given)) return undefined;
+    const before = this.#facts.data(id);
+    const data = mergeData(given, before);
+    return before !== undefined && isSameData(data, before) ? undefined : data;
+  }
+
+  #orderOf(known: StatusRow | undefined, lastKeepalive: number | null, nowMs: number) {
     const { node, epoch } = this.#options;
     const isOurs = known?.order.node === node && known.order.epoch === epoch;
     const previousMs = isOurs ? known.order.nodeOrderMs : known?.order.orderMs;
@@ -92,6 +110,6 @@ export class ReportIntake {
   }
 }
 
-function strongerOf(level: FactsRow['pending'], known: FactsRow | undefined): FactsRow['pending'] {
+function strongerOf(level: PendingLevel, known: StatusRow | undefined): PendingLevel {
   return known !== undefined && known.pending > level ? known.pending : level;
 }

@@ -54,7 +54,7 @@ export function openAgentParts(
       path: fromText(config.agents.keysFile),
       algorithm,
     }),
-    intake: new ReportIntake({ clock, database }, { facts, registrations }, {
+    intake: new ReportIntake({ clock, database }, facts, {
       node: node.identity.node,
       epoch,
       role: node.identity.role,

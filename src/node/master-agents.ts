@@ -37,9 +37,9 @@ export class MasterAgents {
 
   /** Answers to workers. */
   handlers(): Pick<HandlersFor<'worker'>, 'agents.report'> {
-    const { facts, registrations, epoch } = this.parts;
+    const { facts, epoch } = this.parts;
     return agentInfoHandlers({
-      intake: new RecordIntake(this.#ports, { facts, registrations }),
+      intake: new RecordIntake(this.#ports, facts),
       epoch,
       skewMs: this.#ports.skewMs,
       onFirstContact: () => {},

@@ -18,7 +18,7 @@ function openSide(role: 'master' | 'worker', node: string = role) {
     vanished: (id) => facts.remove(id),
   });
   const stores = { facts, registrations };
-  const intake = new ReportIntake({ clock, database }, stores, { node, epoch: node, role });
+  const intake = new ReportIntake({ clock, database }, facts, { node, epoch: node, role });
   return {
     ...stores,
     clock,
@@ -29,7 +29,7 @@ function openSide(role: 'master' | 'worker', node: string = role) {
       }),
     unregister: (id: number) => inTransaction(database, () => registrations.remove(id)),
     backlog: new Backlog({ clock, database }, stores),
-    records: new RecordIntake({ clock, database }, stores),
+    records: new RecordIntake({ clock, database }, facts),
     report: (id: number, given: Partial<AgentFacts>) =>
       world.settle(intake.take([{ id, facts: given }])),
   };
@@ -55,13 +55,13 @@ test('what is reported arrives once, as a whole first and then as a status', asy
   master.register(7);
   await worker.report(7, { os_name: 'Debian', labels: [['env', 'prod']], last_keepalive: 100 });
   assert.equal(await bring(worker, master), 1);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'Debian');
+  assert.equal(master.facts.get(7)?.data.os_name, 'Debian');
   assert.equal(worker.backlog.count, 0);
   await worker.report(7, { last_keepalive: 110 });
   assert.equal(worker.facts.get(7)?.pending, 1);
   await bring(worker, master);
-  assert.equal(master.facts.get(7)?.facts.last_keepalive, 110);
-  assert.deepEqual(master.facts.get(7)?.facts.labels, [['env', 'prod']]);
+  assert.equal(master.facts.get(7)?.status.last_keepalive, 110);
+  assert.deepEqual(master.facts.get(7)?.data.labels, [['env', 'prod']]);
 });
 
 test('a lost answer leads to a resend that changes nothing', async () => {
@@ -86,7 +86,7 @@ test('a report that comes while a chunk is on its way is not taken for confirmed
   }
   assert.equal(worker.backlog.count, 1);
   await bring(worker, master);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'Fedora');
+  assert.equal(master.facts.get(7)?.data.os_name, 'Fedora');
 });
 
 test('an agent that the master does not know is kept, and sent when it is known', async () => {
@@ -100,8 +100,8 @@ test('an agent that the master does not know is kept, and sent when it is known'
   master.register(7);
   worker.register(7);
   assert.equal(await bring(worker, master), 1);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'Debian');
-  assert.equal(master.facts.get(7)?.facts.last_keepalive, 120);
+  assert.equal(master.facts.get(7)?.data.os_name, 'Debian');
+  assert.equal(master.facts.get(7)?.status.last_keepalive, 120);
 });
 
 test('an agent that was removed is refused at once, and its backlog is dropped', async () => {
@@ -128,9 +128,9 @@ test('the master wants all of an agent of which it knows another node or nothing
   assert.equal(master.facts.get(7)?.order.node, 'b');
   await worker.report(7, { last_keepalive: 300 });
   await bring(worker, master);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'new', 'a status alone is not enough');
+  assert.equal(master.facts.get(7)?.data.os_name, 'new', 'a status alone is not enough');
   assert.equal(await bring(worker, master), 1);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'old');
+  assert.equal(master.facts.get(7)?.data.os_name, 'old');
   assert.equal(master.facts.get(7)?.order.node, 'worker');
 });
 
@@ -141,7 +141,7 @@ test('an older record never overwrites a newer one, whichever comes last', async
   await current.report(7, { os_name: 'new', last_keepalive: 200 });
   await bring(current, master, { node: 'b', epoch: 'b', skewMs: 0 });
   await bring(old, master);
-  assert.equal(master.facts.get(7)?.facts.os_name, 'new');
+  assert.equal(master.facts.get(7)?.data.os_name, 'new');
   assert.equal(old.backlog.count, 0, 'it is settled all the same');
 });
 
@@ -167,5 +167,5 @@ test('a restarted backlog sends everything again', async () => {
   const renewed = openSide('master');
   for (let id = 1; id <= 1200; id++) renewed.register(id);
   assert.equal(await bring(worker, renewed), 1200);
-  assert.equal(renewed.facts.get(1200)?.facts.os_name, 'Debian');
+  assert.equal(renewed.facts.get(1200)?.data.os_name, 'Debian');
 });

@@ -1,61 +1,71 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { mergeReport } from '../../src/agents/merge.ts';
-import { pendingLevels } from '../../src/agents/store/facts.ts';
+import {
+  hasData,
+  isSameData,
+  isSameStatus,
+  mergeData,
+  mergeStatus,
+} from '../../src/agents/merge.ts';
 import { factsOf } from './samples.ts';
 
 const now = 1_800_000_000;
 
-test('the first report is told as a whole; what it leaves out is not known', () => {
-  const merged = mergeReport({ name: 'web', last_keepalive: now - 5 }, undefined, now);
-  assert.deepEqual(merged, {
-    facts: factsOf({ name: 'web', last_keepalive: now - 5, connection_status: 'active' }),
-    level: pendingLevels.all,
-  });
-});
-
-test('a keep-alive alone is told as a status, and leaves the data as they were', () => {
-  const known = factsOf({ name: 'web', labels: [['a', 'b']], last_keepalive: now - 20 });
-  const merged = mergeReport({ last_keepalive: now - 10 }, known, now);
-  assert.equal(merged?.level, pendingLevels.status);
-  assert.deepEqual(merged?.facts, {
-    ...known,
-    last_keepalive: now - 10,
+test('the first report is all that is known; what it leaves out is not', () => {
+  const { last_keepalive, connection_status, disconnection_time, status_code, ...data } = factsOf({
+    name: 'web',
+    last_keepalive: now - 5,
     connection_status: 'active',
   });
+  const given = { name: 'web', last_keepalive: now - 5 };
+  assert.deepEqual(mergeData(given, undefined), data);
+  assert.deepEqual(mergeStatus(given, undefined, now), {
+    last_keepalive,
+    connection_status,
+    disconnection_time,
+    status_code,
+  });
 });
 
-test('changed data and changed labels are told as a whole', () => {
-  const known = factsOf({ name: 'web', labels: [['a', '1'], ['b', '2']] });
-  assert.equal(mergeReport({ name: 'db' }, known, now)?.level, pendingLevels.all);
+test('a keep-alive alone has no data, and comes from an active agent', () => {
+  const known = factsOf({ last_keepalive: now - 20 });
+  const given = { last_keepalive: now - 10 };
+  assert.equal(hasData(given), false);
+  const status = mergeStatus(given, known, now)!;
+  assert.equal(status.connection_status, 'active');
+  assert.equal(status.last_keepalive, now - 10);
+  assert.equal(isSameStatus(status, known), false);
+  assert.equal(isSameStatus(status, { ...status }), true);
+});
+
+test('data are the same where every text and the order of the labels is', () => {
+  const known = factsOf({ name: 'web', os_name: 'Debian', labels: [['a', '1'], ['b', '2']] });
+  assert.equal(isSameData(mergeData({ name: 'web' }, known), known), true);
+  assert.equal(isSameData(mergeData({ name: 'db' }, known), known), false);
   const labels = [['b', '2'], ['a', '1']] as const;
-  assert.equal(mergeReport({ labels }, known, now)?.level, pendingLevels.all, 'their order counts');
-  assert.equal(mergeReport({ name: 'web' }, known, now)?.level, pendingLevels.nothing);
-});
-
-test('a value that is given as null is forgotten', () => {
-  const known = factsOf({ name: 'web', os_name: 'Debian' });
-  assert.equal(mergeReport({ os_name: null }, known, now)?.facts.os_name, null);
+  assert.equal(isSameData(mergeData({ labels }, known), known), false);
+  assert.equal(mergeData({ os_name: null }, known).os_name, null, 'null is forgotten');
+  assert.equal(hasData({ labels: [] }), true);
 });
 
 test('an older keep-alive changes nothing', () => {
-  const known = factsOf({ name: 'new', last_keepalive: now - 10 });
-  assert.equal(mergeReport({ name: 'old', last_keepalive: now - 11 }, known, now), undefined);
-  assert.ok(mergeReport({ name: 'same', last_keepalive: now - 10 }, known, now));
+  const known = factsOf({ last_keepalive: now - 10 });
+  assert.equal(mergeStatus({ last_keepalive: now - 11 }, known, now), undefined);
+  assert.ok(mergeStatus({ last_keepalive: now - 10 }, known, now));
 });
 
 test('a keep-alive from the future does not keep out those that follow', () => {
   const known = factsOf({ last_keepalive: now + 3600 });
-  assert.equal(mergeReport({ last_keepalive: now }, known, now)?.facts.last_keepalive, now);
+  assert.equal(mergeStatus({ last_keepalive: now }, known, now)?.last_keepalive, now);
 });
 
 test('an agent that is disconnected has the time of it, and loses it when it is back', () => {
   const known = factsOf({ connection_status: 'active', last_keepalive: now - 60 });
-  const gone = mergeReport({ connection_status: 'disconnected' }, known, now);
-  assert.equal(gone?.facts.disconnection_time, now);
-  const later = mergeReport({ connection_status: 'disconnected' }, gone.facts, now + 9);
-  assert.equal(later?.facts.disconnection_time, now, 'it is the first time that counts');
-  const back = mergeReport({ last_keepalive: now + 10 }, gone.facts, now + 10);
-  assert.equal(back?.facts.connection_status, 'active');
-  assert.equal(back.facts.disconnection_time, 0);
+  const gone = mergeStatus({ connection_status: 'disconnected' }, known, now)!;
+  assert.equal(gone.disconnection_time, now);
+  const later = mergeStatus({ connection_status: 'disconnected' }, gone, now + 9);
+  assert.equal(later?.disconnection_time, now, 'it is the first time that counts');
+  const back = mergeStatus({ last_keepalive: now + 10 }, gone, now + 10);
+  assert.equal(back?.connection_status, 'active');
+  assert.equal(back.disconnection_time, 0);
 });

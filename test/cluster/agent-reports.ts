@@ -113,7 +113,7 @@ function wrongs(cluster: SimCluster, agents: readonly Agent[]): string[] {
       return holders.map(([name]) => `${name} still has agent ${id}`);
     }
     if (registrations.existence(id) !== 'registered') return [`agent ${id} is not registered`];
-    const known = Number(facts.get(id)?.facts.os_version ?? 0);
+    const known = Number(facts.get(id)?.data.os_version ?? 0);
     return known >= accepted && known <= tried
       ? []
       : [`agent ${id} has report ${known}, accepted was ${accepted} of ${tried}`];

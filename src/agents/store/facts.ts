@@ -7,7 +7,7 @@
 import { transactionRowsMax } from '../../base/transaction.ts';
 import type { Database, SqlValue, Statement } from '../../ports.ts';
 import {
-  type AgentFacts,
+  type AgentData,
   type AgentId,
   type AgentStatus,
   type ConnectionStatus,
@@ -16,42 +16,51 @@ import {
   textColumnNames,
 } from '../agent.ts';
 import type { RecordOrder } from '../record-order.ts';
+import type { Existence } from './registrations.ts';
 
 /** What of an agent the master has not confirmed. The stronger wins. */
 export const pendingLevels = { nothing: 0, status: 1, all: 2 } as const;
 
 export type PendingLevel = (typeof pendingLevels)[keyof typeof pendingLevels];
 
-/** A row of the table. */
-export interface FactsRow {
+/** A row of the table without the data. */
+export interface StatusRow {
   readonly id: AgentId;
-  readonly facts: AgentFacts;
+  readonly status: AgentStatus;
   readonly order: RecordOrder;
   readonly pending: PendingLevel;
   /** The master does not know the agent. */
   readonly isRefused: boolean;
 }
 
+/** A row of the table. */
+export interface FactsRow extends StatusRow {
+  readonly data: AgentData;
+}
+
+/** What decides what becomes of news about an agent. */
+export interface Look {
+  readonly existence: Existence;
+  /** Undefined where nothing was reported yet. */
+  readonly known: StatusRow | undefined;
+}
+
 const statusColumns = ['last_keepalive', 'connection_status', 'disconnection_time', 'status_code'];
 const orderColumns = ['node_name', 'node_epoch', 'node_order_ms', 'order_ms'];
-const columns = [
-  'id',
-  ...textColumnNames,
-  'labels',
-  ...statusColumns,
-  ...orderColumns,
-  'pending',
-  'is_refused',
-];
+const dataColumns = [...textColumnNames, 'labels'];
+const rowColumns = [...statusColumns, ...orderColumns, 'pending', 'is_refused'];
+const columns = ['id', ...dataColumns, ...rowColumns];
 
 /** Numbers of agents that one statement over many goes through. */
 const sweptIdsMax = 4_000;
 
 /** The reported facts of agents. */
 export class FactsStore {
-  readonly #select: Statement;
+  readonly #look: Statement;
+  readonly #selectData: Statement;
   readonly #save: Statement;
   readonly #saveStatus: Statement;
+  readonly #saveKeepalive: Statement;
   readonly #remove: Statement;
   readonly #selectPending: Statement;
   readonly #countPending: Statement;
@@ -68,17 +77,30 @@ export class FactsStore {
   constructor(database: Database) {
     const set = (names: readonly string[]) => names.map((name) => `${name} = ?`).join(', ');
     const list = columns.join(', ');
-    this.#select = database.prepare(`SELECT ${list} FROM agent WHERE id = ?`);
+    this.#look = database.prepare(
+      `SELECT source, agent.id AS id, ${rowColumns.join(', ')}
+       FROM (SELECT ? AS wanted)
+       LEFT JOIN registration ON registration.id = wanted LEFT JOIN agent ON agent.id = wanted`,
+    );
+    this.#selectData = database.prepare(
+      `SELECT ${dataColumns.join(', ')} FROM agent WHERE id = ?`,
+    );
     this.#save = database.prepare(
       `REPLACE INTO agent (${list}) VALUES (${columns.map(() => '?').join(', ')})`,
     );
     this.#saveStatus = database.prepare(
       `UPDATE agent SET ${set([...statusColumns, ...orderColumns, 'pending'])} WHERE id = ?`,
     );
+    // Setting a column writes its index anew, even where the value is as before.
+    const unindexed = statusColumns.filter((name) => name !== 'connection_status');
+    this.#saveKeepalive = database.prepare(
+      `UPDATE agent SET ${set([...unindexed, 'node_order_ms', 'order_ms', 'pending'])}
+       WHERE id = ?`,
+    );
     this.#remove = database.prepare('DELETE FROM agent WHERE id = ?');
     this.#selectPending = database.prepare(
-      `SELECT ${list} FROM agent WHERE pending > 0 AND is_refused = 0 AND id > ?
-       ORDER BY id LIMIT ${transactionRowsMax}`,
+      `SELECT id, ${rowColumns.join(', ')} FROM agent
+       WHERE pending > 0 AND is_refused = 0 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#countPending = database.prepare(
       'SELECT count(*) AS count FROM agent WHERE pending > 0 AND is_refused = 0',
@@ -107,27 +129,53 @@ export class FactsStore {
     );
   }
 
+  /** Whether an agent exists, and what is known of it but its data. */
+  look(id: AgentId): Look {
+    const row = this.#look.get(id) ?? {};
+    const source = row['source'];
+    const isGone = source === 'removed';
+    return {
+      existence: typeof source !== 'string' ? 'unknown' : isGone ? 'removed' : 'registered',
+      known: typeof row['id'] !== 'number' ? undefined : readStatusRow(row),
+    };
+  }
+
+  /** The data of an agent. */
+  data(id: AgentId): AgentData | undefined {
+    const row = this.#selectData.get(id);
+    return row === undefined ? undefined : readData(row);
+  }
+
+  /** All that is known of an agent. */
   get(id: AgentId): FactsRow | undefined {
-    const row = this.#select.get(id);
-    return row === undefined ? undefined : readFactsRow(row);
+    const { known } = this.look(id);
+    return known === undefined ? undefined : { ...known, data: this.data(id)! };
   }
 
   /** Writes a row as a whole. */
-  save({ id, facts, order, pending, isRefused }: FactsRow): void {
+  save({ id, data, status, order, pending, isRefused }: FactsRow): void {
     this.#save.run(
       id,
-      ...textColumnNames.map((name) => facts[name]),
-      JSON.stringify(facts.labels),
-      ...statusValues(facts),
+      ...textColumnNames.map((name) => data[name]),
+      data.labels.length === 0 ? '[]' : JSON.stringify(data.labels),
+      ...statusValues(status),
       ...orderValues(order),
       pending,
       isRefused ? 1 : 0,
     );
   }
 
-  /** Writes the status of a row that is there. */
-  saveStatus(id: AgentId, status: AgentStatus, order: RecordOrder, pending: PendingLevel): void {
-    this.#saveStatus.run(...statusValues(status), ...orderValues(order), pending, id);
+  /** Writes the status of a row that is there, which was `known`. */
+  saveStatus(row: Omit<StatusRow, 'isRefused'>, known: StatusRow): void {
+    const { id, status, order, pending } = row;
+    const isConnectedAsBefore = status.connection_status === known.status.connection_status &&
+      order.node === known.order.node && order.epoch === known.order.epoch;
+    if (isConnectedAsBefore) {
+      const times = [status.last_keepalive, status.disconnection_time, status.status_code];
+      this.#saveKeepalive.run(...times, order.nodeOrderMs, order.orderMs, pending, id);
+    } else {
+      this.#saveStatus.run(...statusValues(status), ...orderValues(order), pending, id);
+    }
   }
 
   remove(id: AgentId): void {
@@ -137,8 +185,8 @@ export class FactsStore {
   // --- what the master has not confirmed -----------------------------------------------------
 
   /** The next unconfirmed rows with a higher number than `after`, in their order; few of them. */
-  pendingAfter(after: AgentId): FactsRow[] {
-    return this.#selectPending.all(after).map(readFactsRow);
+  pendingAfter(after: AgentId): StatusRow[] {
+    return this.#selectPending.all(after).map(readStatusRow);
   }
 
   countPending(): number {
@@ -215,18 +263,24 @@ function orderValues({ node, epoch, nodeOrderMs, orderMs }: RecordOrder): SqlVal
   return [node, epoch, nodeOrderMs, orderMs];
 }
 
-/** The facts of a row of the table. */
-export function readFacts(row: Record<string, SqlValue>): AgentFacts {
+/** The data of a row of the table. */
+export function readData(row: Record<string, SqlValue>): AgentData {
   const texts: Partial<Record<TextColumn, string | null>> = {};
   for (const name of textColumnNames) {
     const value = row[name];
     texts[name] = typeof value === 'string' ? value : null;
   }
-  const heard = row['last_keepalive'];
   return {
     ...texts as Record<TextColumn, string | null>,
     labels: readLabels(row['labels']),
-    last_keepalive: heard === null || heard === undefined ? null : Number(heard),
+  };
+}
+
+/** The status of a row of the table. */
+export function readStatus(row: Record<string, SqlValue>): AgentStatus {
+  const heard = row['last_keepalive'];
+  return {
+    last_keepalive: typeof heard === 'number' ? heard : null,
     connection_status: row['connection_status'] as ConnectionStatus,
     disconnection_time: Number(row['disconnection_time']),
     status_code: Number(row['status_code']),
@@ -237,10 +291,10 @@ function readLabels(value: SqlValue | undefined): readonly Label[] {
   return value === '[]' ? [] : JSON.parse(String(value)) as readonly Label[];
 }
 
-function readFactsRow(row: Record<string, SqlValue>): FactsRow {
+function readStatusRow(row: Record<string, SqlValue>): StatusRow {
   return {
     id: Number(row['id']),
-    facts: readFacts(row),
+    status: readStatus(row),
     order: {
       node: String(row['node_name']),
       epoch: String(row['node_epoch']),

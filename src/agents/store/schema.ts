@@ -23,7 +23,6 @@ export const agentMigrations: readonly string[] = [
      id INTEGER PRIMARY KEY, name TEXT NOT NULL, ip TEXT, date_add INTEGER NOT NULL,
      source TEXT NOT NULL CHECK (source IN ('keys', 'command', 'removed'))
    ) STRICT;
-   CREATE INDEX registration_source ON registration (source);
    CREATE TABLE agent (
      id INTEGER PRIMARY KEY,
      ${textColumnNames.map((name) => `${name} TEXT`).join(', ')},
