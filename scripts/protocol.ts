@@ -35,6 +35,11 @@ const purposes: Readonly<Record<MessageName, string>> = {
   'integrity.published': 'Tells that there is a new generation',
   'node.report': 'Tells the master how the worker is doing, for its status',
   'agents.report': 'Brings records of agents; the reply comes when they are on the master’s disk',
+  'groups.offer': 'Tells which assignments of agents to groups the master has, and asks what the ' +
+    'worker has',
+  'groups.apply': 'One of the parts of what changes the worker’s assignments',
+  'groups.compare': 'Asks in which leaves the worker’s assignments differ',
+  'groups.pull': 'Asks for a round of offering assignments at once; answered when it is over',
 };
 
 /** What each kind of frame is. */
@@ -64,6 +69,9 @@ const formats = [
   ['Asking for contents', 'src/files/bundle.ts'],
   ['Bundles', 'src/files/bundle-format.ts'],
   ['Records of agents', 'src/agents/record-codec.ts'],
+  ['Assignments', 'src/agents/assignment-rows.ts'],
+  ['Parts of assignments', 'src/agents/assignment-parts.ts'],
+  ['Digests of assignments', 'src/agents/assignment-digests.ts'],
 ] as const;
 
 /** The whole page. */

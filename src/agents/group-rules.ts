@@ -51,6 +51,11 @@ export class GroupRules {
     this.#match = match;
   }
 
+  /** Whether there are no rules, so that all agents get the same. */
+  get isEmpty(): boolean {
+    return this.#rules.length === 0;
+  }
+
   /** The groups that an agent gets; `exists` says which groups there are. */
   groupsOf(subject: RuleSubject, exists: (group: string) => boolean): CalculatedGroups {
     const groups = new Set<string>();

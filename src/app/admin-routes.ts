@@ -51,7 +51,10 @@ function metricsText(status: StatusDocument): string {
   gauge(
     'muster_task_failures_in_a_row',
     'Rounds of a task that failed since the last success',
-    status.tasks.map((task) => [`{task="${task.name}"}`, task.failures_in_a_row]),
+    status.tasks.map(({ name, worker, failures_in_a_row: failures }) => [
+      worker === null ? `{task="${name}"}` : `{task="${name}",worker="${worker}"}`,
+      failures,
+    ]),
   );
   gauge('muster_loop_hold_longest_seconds', 'Longest hold of the event loop', [
     ['', status.longest_loop_hold_ms / 1000],

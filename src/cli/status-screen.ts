@@ -162,11 +162,13 @@ function setTable(sets: readonly SetDocument[], { columns }: StatusView): Line[]
 }
 
 function taskTable(tasks: readonly TaskDocument[], { nowMs, columns }: StatusView): Line[] {
-  if (tasks.length === 0) return [];
+  // One for each of a hundred workers would hide all else: of these, those that are in trouble.
+  const shown = tasks.filter((task) => task.worker === null || task.failures_in_a_row > 0);
+  if (shown.length === 0) return [];
   return renderTable(
     titles('TASK', 'STATE', 'LAST SUCCESS', 'TOOK', 'RESULT'),
-    tasks.map((task) => [
-      task.name,
+    shown.map((task) => [
+      task.worker === null ? task.name : `${task.name} ${task.worker}`,
       taskState(task),
       task.last_success === null ? 'never' : ageText(momentOf(task.last_success), nowMs),
       task.last_duration_ms === null ? '-' : spanText(task.last_duration_ms),

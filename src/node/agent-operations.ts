@@ -39,7 +39,7 @@ export interface GroupSource {
   /** The groups that exist, in the order of their names. */
   groups(): readonly GroupFacts[];
   /** The files of a group; undefined where there is none such. */
-  groupFiles(name: string): readonly GroupFile[] | undefined;
+  groupFiles(name: string): Promise<readonly GroupFile[] | undefined>;
   /**
    * On a worker: when it last had the groups that the master had, ms since 1970; undefined before
    * the first time, and on the master.
@@ -88,13 +88,17 @@ export interface AgentAdministration {
 /** What a master alone does with groups. */
 export interface GroupAdministration {
   /** @throws ClusterError `refused` where there is such a group, or the name cannot be one */
-  createGroup(name: string): Promise<void>;
+  createGroup(name: string, signal: AbortSignal): Promise<void>;
   /**
    * Takes the group from its agents and removes its directory.
    * @returns how many agents had it
    * @throws ClusterError `notFound`; `refused` where it holds files and is not forced
    */
-  removeGroup(name: string, options: { readonly isForced: boolean }): Promise<number>;
+  removeGroup(
+    name: string,
+    options: { readonly isForced: boolean },
+    signal: AbortSignal,
+  ): Promise<number>;
   /** Puts a group behind those that agents have. @throws ClusterError `notFound` */
   assign(group: string, agents: AgentSelection, signal: AbortSignal): Promise<AgentsOutcome>;
   /** Takes a group from agents. @throws ClusterError `notFound` */

@@ -15,6 +15,8 @@ export interface Document {
 /** How one task is doing. */
 export interface TaskDocument {
   readonly name: string;
+  /** The worker that it serves, where there is one such task for each. */
+  readonly worker: string | null;
   readonly running: boolean;
   readonly rounds: number;
   readonly failures_in_a_row: number;

@@ -3,19 +3,18 @@
  * that have fallen silent.
  */
 import { RecordIntake } from '../agents/record-intake.ts';
+import { Assignments } from '../agents/store/assignments.ts';
 import type { AgentReport } from '../agents/report.ts';
 import { describeError } from '../base/errors.ts';
-import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
-import type { Ports } from '../ports.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import { agentInfoHandlers, SilentAgents } from '../tasks/agent-info.ts';
 import type { Task } from '../tasks/task.ts';
 import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
+import { type MasterGroupPorts, MasterGroups } from './master-groups.ts';
 
 /** What the agents of a master stand on. */
-export interface MasterAgentPorts extends Ports {
-  readonly sets: SetTable;
+export interface MasterAgentPorts extends Omit<MasterGroupPorts, 'assignments' | 'values'> {
   /** How far the clock of a worker in session is ahead, ms. */
   readonly skewMs: (node: string) => number;
 }
@@ -23,33 +22,42 @@ export interface MasterAgentPorts extends Ports {
 /** The agents of a master. */
 export class MasterAgents {
   readonly parts: AgentParts;
+  readonly groups: MasterGroups;
   readonly #ports: MasterAgentPorts;
   readonly #setting: AgentSetting;
 
   constructor(ports: MasterAgentPorts, setting: AgentSetting) {
     this.#ports = ports;
     this.#setting = setting;
+    const assignments = new Assignments(ports.database);
     this.parts = openAgentParts(ports, setting, {
-      appeared: () => {},
-      vanished: (id) => this.parts.facts.remove(id),
+      appeared: ({ id, name, source }) => assignments.ensure(id, name, source === 'keys'),
+      vanished: (id) => {
+        this.parts.facts.remove(id);
+        assignments.remove(id);
+      },
     });
+    const { values } = this.parts;
+    this.groups = new MasterGroups({ ...ports, assignments, values }, setting.config);
   }
 
   /** Answers to workers. */
-  handlers(): Pick<HandlersFor<'worker'>, 'agents.report'> {
+  handlers(): Pick<HandlersFor<'worker'>, 'agents.report' | 'groups.pull'> {
     const { facts, epoch } = this.parts;
-    return agentInfoHandlers({
+    const infoHandlers = agentInfoHandlers({
       intake: new RecordIntake(this.#ports, facts),
       epoch,
       skewMs: this.#ports.skewMs,
-      onFirstContact: () => {},
+      onFirstContact: (ids) => this.groups.changes.firstContact(ids),
     });
+    return { ...infoHandlers, ...this.groups.handlers() };
   }
 
   /** The recurring activities. */
   tasks(): readonly Task[] {
     const { agents } = this.#setting.config;
     return [
+      ...this.groups.tasks(),
       new SilentAgents(this.#ports, this.parts.facts, { silenceMaxMs: agents.silenceMaxMs }),
     ];
   }
@@ -69,11 +77,13 @@ export class MasterAgents {
           describeError(error),
       );
     }
+    this.groups.wake();
   }
 
   /** Takes in reports of agents that report to the master itself. */
   async report(reports: readonly AgentReport[]) {
-    const { problems } = await this.parts.intake.take(reports);
+    const { problems, firstContacts } = await this.parts.intake.take(reports);
+    if (firstContacts.length > 0) this.groups.changes.firstContact(firstContacts);
     return problemsOf(problems);
   }
 }

@@ -80,8 +80,10 @@ export class MasterNode {
   readonly #scheduler: Scheduler;
   readonly #acceptor: Acceptor;
   readonly #tokens: TokenBook;
+  readonly #localIntegrity: LocalIntegrity;
   readonly #reports = new Map<string, PayloadOf<'node.report'>>();
   #address = '';
+  #isRunning = false;
 
   private constructor(ports: MasterPorts, config: Config, facts: NodeFacts, storage: Storage) {
     this.#ports = ports;
@@ -92,15 +94,24 @@ export class MasterNode {
     this.registry = new NodeRegistry(ports.database);
     this.#tokens = new TokenBook({ ...ports.tokenPorts, store: new SqlTokenStore(ports.database) });
     const { clock, hashing } = ports;
-    const { halts, losses, index, sets, algorithm } = storage;
+    const { halts, losses, index, sets, tree, algorithm } = storage;
     this.#publication = new Publication(
       { clock, hashing, store: index, halts, losses },
       { sets, algorithm, guard: guardConfigOf(config) },
     );
+    const { intervalMs } = config.localIntegrity;
+    this.#localIntegrity = new LocalIntegrity(tree, this.#publication, {
+      intervalMs,
+      deadlineMs: scanDeadlineMs,
+    });
     this.agents = new MasterAgents(
       {
         ...ports,
         sets,
+        tree,
+        scheduler: this.#scheduler,
+        published: () => this.generation,
+        scan: (signal) => this.#scan(signal),
         skewMs: (node) => this.#acceptor.peers.get(node)?.agreement.skewMs ?? 0,
       },
       { config, node: facts, algorithm },
@@ -151,17 +162,20 @@ export class MasterNode {
     const { own, issuer } = this.#ports;
     const renew = renewByAuthority(this.#ports, own, issuer, this.facts.identity);
     void this.agents.follow(this.generation);
+    this.#isRunning = true;
     try {
       await Promise.all([
-        this.#scheduler.start(this.#localIntegrity(), signal),
+        this.#scheduler.start(this.#localIntegrity, signal),
         ...this.agents.tasks().map((task) => this.#scheduler.start(task, signal)),
         this.#scheduler.start(new SilenceSweep(this.#ports, keepAlive, sessions), signal),
         this.#scheduler.start(new Renewal(this.#ports, own, renew, certificates), signal),
       ]);
     } finally {
+      this.#isRunning = false;
       watch?.close();
       stopTelling();
       this.#acceptor.close('The master stops');
+      await this.agents.groups.ended();
       await listener.close();
     }
   }
@@ -301,12 +315,15 @@ export class MasterNode {
 
   // --- internals -----------------------------------------------------------------------------
 
-  #localIntegrity(): LocalIntegrity {
-    const { intervalMs } = this.#config.localIntegrity;
-    return new LocalIntegrity(this.#storage.tree, this.#publication, {
-      intervalMs,
-      deadlineMs: scanDeadlineMs,
-    });
+  /** Looks at the tree at once, and publishes what is new; also where the daemon does not run. */
+  async #scan(signal: AbortSignal): Promise<void> {
+    if (!this.#isRunning) {
+      const log = this.#ports.log.child(this.#localIntegrity.title);
+      await this.#localIntegrity.round({ signal, log, starting: () => {} });
+      return;
+    }
+    const outcome = await this.scanNow();
+    if (outcome.kind === 'failed') throw outcome.error;
   }
 
   #makeAcceptor(): Acceptor {
@@ -351,6 +368,7 @@ export class MasterNode {
       }),
       'node.report': (report, context) => {
         this.#reports.set(context.peer, report);
+        this.agents.groups.reported(context.peer);
         return {};
       },
     };
@@ -359,6 +377,7 @@ export class MasterNode {
   #greet(peer: Peer): void {
     const { node } = peer.identity;
     this.#reports.delete(node);
+    this.agents.groups.serve(node, peer.session);
     const log = this.#ports.log.child(`Worker ${node}`);
     log.log('info', `Connected from ${peer.session.remote}, muster ${peer.agreement.version}.`);
     peer.session.closed.catch((error: unknown) => log.log('error', describeError(error)));

@@ -25,6 +25,7 @@ import {
 export function taskDocuments(states: readonly TaskState[]): TaskDocument[] {
   return states.map((state) => ({
     name: state.name,
+    worker: state.instance ?? null,
     running: state.isRunning,
     rounds: state.roundsCount,
     failures_in_a_row: state.failuresInARow,

@@ -11,6 +11,7 @@ import type { Session } from '../session/session.ts';
 import { AgentInfo } from '../tasks/agent-info.ts';
 import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
 import { problemsOf } from './master-agents.ts';
+import { WorkerGroups } from './worker-groups.ts';
 
 /** Reports after which the backlog is sent without waiting for the interval. */
 const manyReports = 1_000;
@@ -18,6 +19,8 @@ const manyReports = 1_000;
 /** What the agents of a worker stand on. */
 export interface WorkerAgentPorts extends Ports {
   readonly sets: SetTable;
+  /** The table of a set as it is on this node's disk. */
+  readonly actual: (set: string) => Manifest;
   /** The session with the master, undefined while there is none. */
   readonly session: () => Session | undefined;
   /** Starts a round of agent-info at once. */
@@ -27,6 +30,7 @@ export interface WorkerAgentPorts extends Ports {
 /** The agents of a worker. */
 export class WorkerAgents {
   readonly parts: AgentParts;
+  readonly groups: WorkerGroups;
   readonly backlog: Backlog;
   readonly info: AgentInfo;
   readonly #ports: WorkerAgentPorts;
@@ -40,6 +44,7 @@ export class WorkerAgents {
       appeared: ({ id }) => this.parts.facts.accept(id),
       vanished: (id) => this.parts.facts.remove(id),
     });
+    this.groups = new WorkerGroups({ ...ports, parts: this.parts }, setting.config);
     const { clock, session } = ports;
     const { values, epoch } = this.parts;
     this.backlog = new Backlog(ports, this.parts);
@@ -62,12 +67,17 @@ export class WorkerAgents {
   }
 
   /**
-   * A round of integrity is over, after which these sets are as on the master: the agents of the
-   * keys file exist if its set is one of them.
+   * A round of integrity against a generation is over, after which these sets are as on the master:
+   * the agents of the keys file exist if its set is one of them.
    */
-  async follow(isInStep: (set: string) => boolean, actual: (set: string) => Manifest) {
+  async follow(generation: number, isInStep: (set: string) => boolean): Promise<void> {
+    await this.#followKeys(isInStep);
+    this.groups.finished(generation);
+  }
+
+  async #followKeys(isInStep: (set: string) => boolean): Promise<void> {
     const { config } = this.#setting;
-    const { sets, log } = this.#ports;
+    const { sets, log, actual } = this.#ports;
     const set = sets.setOf(config.agents.keysFile);
     if (set === undefined || !isInStep(set.name)) return;
     try {

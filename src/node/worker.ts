@@ -91,12 +91,18 @@ export class WorkerNode {
       flush: config.apply.flush,
       spaceReserveBytes: config.apply.spaceReserveBytes,
     });
-    this.#dialer = this.#makeDialer();
-    const session = () => this.#dialer.link.value?.session;
+    const session = () => this.link?.session;
     this.agents = new WorkerAgents(
-      { ...ports, sets: storage.sets, session, wake: () => this.#scheduler.wake('agent-info') },
+      {
+        ...ports,
+        sets: storage.sets,
+        actual: (set) => storage.tree.scanner.manifest(set),
+        session,
+        wake: () => this.#scheduler.wake('agent-info'),
+      },
       { config, node: facts, algorithm: storage.algorithm },
     );
+    this.#dialer = this.#makeDialer();
     this.#keepAlive = new KeepAlive(ports, config.keepAlive, session);
     const renew = renewByMaster(ports.own, session);
     this.#renewal = new Renewal(ports, ports.own, renew, config.certificates);
@@ -197,6 +203,8 @@ export class WorkerNode {
     if (!request.dryRun) {
       const { level, text, facts } = closingLine(reportOf(result), durationMs);
       log.log(level, text, facts);
+      const session = this.link?.session;
+      if (session !== undefined) await this.agents.groups.pull(session, signal);
       // A node that knows one-shot rounds alone has no other occasion.
       if (!this.#isRunning) await this.#renewOnce(signal);
     }
@@ -317,6 +325,7 @@ export class WorkerNode {
       handlers: {
         ...keepAliveHandlers,
         ...publishedHandlers(() => this.#scheduler.wake('integrity')),
+        ...this.agents.groups.handlers(),
       },
     });
   }
@@ -337,8 +346,8 @@ export class WorkerNode {
       hooks: this.#hooks(),
       session: () => this.link?.session,
       lastError: () => this.#dialer.lastError,
-      onCompared: (isInStep: (set: string) => boolean) =>
-        this.agents.follow(isInStep, (set) => tree.scanner.manifest(set)),
+      onCompared: (generation: number, isInStep: (set: string) => boolean) =>
+        this.agents.follow(generation, isInStep),
     };
     return new Integrity(ports, {
       intervalMs: integrity.intervalMs,

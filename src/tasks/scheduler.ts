@@ -17,6 +17,8 @@ const backoffFactorMax = 8;
 /** How a task is doing, for status. */
 export interface TaskState {
   readonly name: TaskName;
+  /** What this one of several of the same name is for; undefined where there is only one. */
+  readonly instance: string | undefined;
   readonly isRunning: boolean;
   readonly roundsCount: number;
   readonly failuresInARow: number;
@@ -40,7 +42,7 @@ export function failurePauseMs(intervalMs: number, failuresInARow: number): numb
 /** Runs tasks. */
 export class Scheduler {
   readonly #ports: { clock: Clock; log: Logger; random: Random };
-  readonly #loops = new Map<TaskName, TaskLoop>();
+  readonly #loops = new Map<string, TaskLoop>();
 
   constructor(ports: { clock: Clock; log: Logger; random: Random }) {
     this.#ports = ports;
@@ -54,18 +56,35 @@ export class Scheduler {
   }
 
   /**
+   * Starts one of several loops of the same name, each for something else; a later one for the same
+   * takes its place. When the signal is aborted, nothing is known of it any more.
+   */
+  async startInstance(task: Task, instance: string, signal: AbortSignal): Promise<void> {
+    const loop = new TaskLoop(this.#ports, task, instance);
+    const key = instanceKey(task.name, instance);
+    this.#loops.set(key, loop);
+    await loop.run(signal);
+    if (this.#loops.get(key) === loop) this.#loops.delete(key);
+  }
+
+  /**
    * Asks for a round as soon as possible; resolves with the outcome of a round begun after this,
    * or with a failure where the task has been stopped.
    */
-  runNow(name: TaskName): Promise<RoundOutcome> {
-    const loop = this.#loops.get(name);
+  runNow(name: TaskName, instance?: string): Promise<RoundOutcome> {
+    const loop = this.#loops.get(instanceKey(name, instance));
     if (loop === undefined) throw new Error(`Task ${name} has not been started`);
     return loop.runNow();
   }
 
   /** Wakes a task without waiting for it. Does nothing where the task is not running. */
-  wake(name: TaskName): void {
-    void this.#loops.get(name)?.runNow();
+  wake(name: TaskName, instance?: string): void {
+    void this.#loops.get(instanceKey(name, instance))?.runNow();
+  }
+
+  /** Wakes all instances of a task without waiting for them. */
+  wakeInstances(name: TaskName): void {
+    for (const loop of this.#loops.values()) if (loop.name === name) void loop.runNow();
   }
 
   /** How all tasks are doing. */
@@ -74,8 +93,14 @@ export class Scheduler {
   }
 }
 
+function instanceKey(name: TaskName, instance: string | undefined): string {
+  return instance === undefined ? name : `${name} ${instance}`;
+}
+
 /** The loop of one task. */
 class TaskLoop {
+  readonly name: TaskName;
+  readonly #instance: string | undefined;
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #log: Logger;
@@ -92,16 +117,24 @@ class TaskLoop {
   #lastSummary: string | undefined;
   #lastError: string | undefined;
 
-  constructor(ports: { clock: Clock; log: Logger; random: Random }, task: Task) {
+  constructor(
+    ports: { clock: Clock; log: Logger; random: Random },
+    task: Task,
+    instance?: string,
+  ) {
+    this.name = task.name;
+    this.#instance = instance;
     this.#clock = ports.clock;
     this.#random = ports.random;
-    this.#log = ports.log.child(task.title);
+    const log = instance === undefined ? ports.log : ports.log.child(`Worker ${instance}`);
+    this.#log = log.child(task.title);
     this.#task = task;
   }
 
   state(): TaskState {
     return {
-      name: this.#task.name,
+      name: this.name,
+      instance: this.#instance,
       isRunning: this.#isRunning,
       roundsCount: this.#roundsCount,
       failuresInARow: this.#failuresInARow,

@@ -152,6 +152,58 @@ const agentsReply = record({
   wanted: agentIds,
 });
 
+const snapshot = whole(0);
+const epoch = text(64);
+const reason = optional(text(1024));
+
+const groupsOffer = record({
+  /** Mark of the master's database, in which snapshots are counted. */
+  epoch,
+  snapshot,
+  /** Generation of files that has all groups and keys of the snapshot. */
+  generation,
+  digest,
+});
+
+const groupsOfferReply = record({
+  /** `waiting`: the worker has not all that the assignments refer to; the reason says what. */
+  state: oneOf('same', 'differs', 'waiting'),
+  /** What the worker has: '' and 0 where it has never had a whole snapshot. */
+  epoch,
+  snapshot,
+  digest,
+  reason,
+});
+
+const groupsApply = record({
+  epoch,
+  snapshot,
+  generation,
+  /** Packed assignments. */
+  rows: bytes(240 * 1024),
+  /** Packed ranges of which the rows are all there are. */
+  ranges: bytes(8 * 1024),
+  /** With it the worker has the snapshot. */
+  isLast: flag,
+});
+
+const groupsApplyReply = record({
+  state: oneOf('stored', 'waiting'),
+  /** After the last part: the digest of what the worker has. */
+  digest: optional(digest),
+  /** The first agent within the ranges that was not as it should have been. */
+  firstDifferent: optional(whole(0)),
+  reason,
+});
+
+const groupsCompare = record({
+  /** The first leaf and the last one that the list speaks of. */
+  from: whole(0),
+  to: whole(0),
+  /** Packed leaves that are not empty: u32 number and digest of each. */
+  leaves: bytes(240 * 1024),
+});
+
 const nothing = record({});
 
 /** A message that is answered. */
@@ -227,6 +279,17 @@ export const messages = {
   'integrity.published': event(10, 'master', 64, record({ generation })),
   'node.report': request(11, 'worker', 16 * KiB, nodeReport, nothing),
   'agents.report': request(12, 'worker', 250 * KiB, agentsRequest, agentsReply),
+  'groups.offer': request(13, 'master', 1 * KiB, groupsOffer, groupsOfferReply),
+  'groups.apply': request(14, 'master', 252 * KiB, groupsApply, groupsApplyReply),
+  'groups.compare': request(
+    15,
+    'master',
+    242 * KiB,
+    groupsCompare,
+    /** Packed numbers of the leaves that differ, u32 each. */
+    record({ leaves: bytes(240 * 1024) }),
+  ),
+  'groups.pull': request(17, 'worker', 64, nothing, nothing),
 } as const;
 
 /** The messages by type. */

@@ -19,6 +19,7 @@ export const nowMs = 1_795_426_025_000;
 const tasks: readonly TaskDocument[] = [
   {
     name: 'keep-alive',
+    worker: null,
     running: false,
     rounds: 190,
     failures_in_a_row: 0,
@@ -29,6 +30,7 @@ const tasks: readonly TaskDocument[] = [
   },
   {
     name: 'integrity',
+    worker: null,
     running: true,
     rounds: 1270,
     failures_in_a_row: 3,

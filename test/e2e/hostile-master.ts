@@ -102,6 +102,7 @@ function hostileAcceptor(
       'integrity.rows': silent,
       'content.fetch': silent,
       'node.report': () => ({}),
+      'groups.pull': silent,
       'agents.report': silent,
       ...handlers,
     },

@@ -33,6 +33,7 @@ const workerHandlers: AcceptorOptions['handlers'] = {
   'content.fetch': refuse,
   'node.report': () => ({}),
   'agents.report': refuse,
+  'groups.pull': refuse,
 };
 
 const joinHandlers: HandlersFor<'joiner'> = {
@@ -45,6 +46,9 @@ const joinHandlers: HandlersFor<'joiner'> = {
 export const masterHandlers: HandlersFor<'master'> = {
   'session.ping': () => ({}),
   'integrity.published': () => {},
+  'groups.offer': refuse,
+  'groups.apply': refuse,
+  'groups.compare': refuse,
 };
 
 /** A world with a master that listens, or not yet. */

@@ -137,6 +137,33 @@ export const exchanges: Readonly<Record<string, () => Promise<Scene[]>>> = {
       },
     ),
   ],
+  'groups-same': async () => [
+    await scene(
+      'Nothing differs',
+      { 'groups.offer': () => replySamples['groups.offer'].valid[1]! },
+      ({ master }) => master.request('groups.offer', payloadSamples['groups.offer'].valid[0]!),
+    ),
+  ],
+  'groups-apply': async () => [
+    await groups('The worker is sent what is new', ['groups.offer', 'groups.apply']),
+    await groups('Which leaves differ is found out first', [
+      'groups.offer',
+      'groups.compare',
+      'groups.apply',
+    ]),
+    await scene(
+      'The worker waits for files',
+      { 'groups.offer': () => replySamples['groups.offer'].valid[2]! },
+      ({ master }) => master.request('groups.offer', payloadSamples['groups.offer'].valid[0]!),
+    ),
+  ],
+  'groups-pull': async () => [
+    await scene(
+      'The worker does not want to wait',
+      { 'groups.pull': () => ({}) },
+      ({ worker }) => worker.request('groups.pull', {}),
+    ),
+  ],
 };
 
 // --- sessions with scripted answers ----------------------------------------------------------
@@ -164,6 +191,21 @@ async function scene(
   ends.worker.close('finished', 'Done');
   await pair.finish();
   return { title, frames };
+}
+
+/** Plays messages about groups, one after the other. */
+function groups(
+  title: string,
+  names: readonly ('groups.offer' | 'groups.compare' | 'groups.apply')[],
+): Promise<Scene> {
+  const handlers: Handlers = {
+    'groups.offer': () => replySamples['groups.offer'].valid[0]!,
+    'groups.compare': () => ({ leaves: Uint8Array.of(0, 0, 0, 3) }),
+    'groups.apply': () => replySamples['groups.apply'].valid[0]!,
+  };
+  return scene(title, handlers, async ({ master }) => {
+    for (const name of names) await master.request(name, payloadSamples[name].valid[0]! as never);
+  });
 }
 
 function fail(code: ConstructorParameters<typeof ClusterError>[0], text: string): never {

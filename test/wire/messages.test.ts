@@ -54,6 +54,10 @@ test('messages: ids are unique, found again, and never reused', () => {
     'integrity.published': 10,
     'node.report': 11,
     'agents.report': 12,
+    'groups.offer': 13,
+    'groups.apply': 14,
+    'groups.compare': 15,
+    'groups.pull': 17,
   });
   for (const name of names) {
     assert.equal(messageById(messages[name].id)?.name, name);
@@ -86,7 +90,12 @@ test('messages: who may send which is what the roles need', () => {
     names.filter((name) => messages[name].sender === sender);
   assert.deepEqual(sentBy('joiner'), ['join.authority', 'join.redeem']);
   assert.deepEqual(sentBy('both'), ['session.ping']);
-  assert.deepEqual(sentBy('master'), ['integrity.published']);
+  assert.deepEqual(sentBy('master'), [
+    'integrity.published',
+    'groups.offer',
+    'groups.apply',
+    'groups.compare',
+  ]);
 });
 
 test('messages: fields that a newer peer adds are ignored', () => {

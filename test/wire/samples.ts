@@ -68,6 +68,29 @@ const settled: ReplyOf<'agents.report'> = {
   removed: new Uint8Array(0),
   wanted: new Uint8Array([0, 0, 0, 8, 0, 0, 0, 9]),
 };
+const offer: PayloadOf<'groups.offer'> = { epoch: '90ab', snapshot: 12, generation: 42, digest };
+const offered: ReplyOf<'groups.offer'> = {
+  state: 'differs',
+  epoch: '90ab',
+  snapshot: 11,
+  digest,
+  reason: undefined,
+};
+const part: PayloadOf<'groups.apply'> = {
+  epoch: '90ab',
+  snapshot: 12,
+  generation: 42,
+  rows: new Uint8Array([0, 0, 0, 7, 0, 0, 3, 119, 101, 98]),
+  ranges: new Uint8Array([0, 0, 0, 0, 0, 0, 0, 31]),
+  isLast: true,
+};
+const stored: ReplyOf<'groups.apply'> = {
+  state: 'stored',
+  digest,
+  firstDifferent: 7,
+  reason: undefined,
+};
+const leaves: PayloadOf<'groups.compare'> = { from: 0, to: 67_108_863, leaves: new Uint8Array(20) };
 const nothing = { valid: [{}], refused: [['', []], ['', null], ['', 'text'], ['', 7]] } as const;
 
 /** Samples of requests and events. */
@@ -179,6 +202,33 @@ export const payloadSamples: { readonly [N in MessageName]: Samples<PayloadOf<N>
       ['records', { ...agents, records: 'text' }],
     ],
   },
+  'groups.offer': {
+    valid: [offer, { ...offer, snapshot: 0, generation: 0 }],
+    refused: [
+      ['epoch', { ...offer, epoch: 'e'.repeat(65) }],
+      ['snapshot', { ...offer, snapshot: -1 }],
+      ['generation', { ...offer, generation: undefined }],
+      ['digest', { ...offer, digest: digest.slice(1) }],
+    ],
+  },
+  'groups.apply': {
+    valid: [part, { ...part, rows: new Uint8Array(240 * 1024), ranges: new Uint8Array(8 * 1024) }],
+    refused: [
+      ['rows', { ...part, rows: new Uint8Array(240 * 1024 + 1) }],
+      ['ranges', { ...part, ranges: new Uint8Array(8 * 1024 + 1) }],
+      ['ranges', { ...part, ranges: undefined }],
+      ['isLast', { ...part, isLast: 1 }],
+    ],
+  },
+  'groups.compare': {
+    valid: [leaves, { ...leaves, leaves: new Uint8Array(240 * 1024) }],
+    refused: [
+      ['from', { ...leaves, from: -1 }],
+      ['to', { ...leaves, to: 0.5 }],
+      ['leaves', { ...leaves, leaves: new Uint8Array(240 * 1024 + 1) }],
+    ],
+  },
+  'groups.pull': nothing,
 };
 
 /** Samples of replies. */
@@ -246,4 +296,33 @@ export const replySamples: { readonly [N in RequestName]: Samples<ReplyOf<N>> } 
       ['wanted', { ...settled, wanted: new Uint8Array(64 * 1024 + 1) }],
     ],
   },
+  'groups.offer': {
+    valid: [
+      offered,
+      { ...offered, state: 'same' },
+      { ...offered, state: 'waiting', reason: 'no group', epoch: '', snapshot: 0 },
+    ],
+    refused: [
+      ['state', { ...offered, state: 'stored' }],
+      ['snapshot', { ...offered, snapshot: '11' }],
+      ['digest', { ...offered, digest: undefined }],
+      ['reason', { ...offered, reason: 'r'.repeat(1025) }],
+    ],
+  },
+  'groups.apply': {
+    valid: [
+      stored,
+      { state: 'waiting', reason: 'no key', digest: undefined, firstDifferent: undefined },
+    ],
+    refused: [
+      ['state', { ...stored, state: 'same' }],
+      ['digest', { ...stored, digest: 'short' }],
+      ['firstDifferent', { ...stored, firstDifferent: -1 }],
+    ],
+  },
+  'groups.compare': {
+    valid: [{ leaves: new Uint8Array(0) }, { leaves: new Uint8Array(240 * 1024) }],
+    refused: [['leaves', { leaves: new Uint8Array(240 * 1024 + 1) }]],
+  },
+  'groups.pull': nothing,
 };

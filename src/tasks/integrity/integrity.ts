@@ -58,8 +58,11 @@ export interface IntegrityPorts {
   readonly session: () => Session | undefined;
   /** Why there is none. */
   readonly lastError: () => Error | undefined;
-  /** A round has done what it could: these sets are as on the master. The round waits for it. */
-  readonly onCompared: (isInStep: (set: string) => boolean) => Promise<void>;
+  /**
+   * A round against this generation has done what it could: these sets are as on the master. The
+   * round waits for it.
+   */
+  readonly onCompared: (generation: number, isInStep: (set: string) => boolean) => Promise<void>;
 }
 
 /** What a round is asked to do. */
@@ -152,7 +155,8 @@ export class Integrity implements Task {
     if (isInSync) await this.applied.advance(comparison.generation, sets, tree.scanner);
     const result = resultOf(comparison, judged, work, isInSync);
     this.#lastResult = result;
-    await this.#ports.onCompared((set) => this.#isInStep(comparison, set));
+    const { generation } = comparison;
+    await this.#ports.onCompared(generation, (set) => this.#isInStep(comparison, set));
     return result;
   }
 
