@@ -19,6 +19,16 @@ export function isoTimeOrNull(ms: number | undefined): string | null {
   return ms === undefined ? null : isoTime(ms);
 }
 
+const isoPattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?Z$/;
+
+/** Milliseconds since 1970 of a moment in a document, `2026-11-23T09:27:05Z`; NaN for others. */
+export function momentOf(text: string): number {
+  const fields = isoPattern.exec(text)?.slice(1).map(Number);
+  if (fields === undefined) return NaN;
+  const [year = 0, month = 0, date = 0, hours = 0, minutes = 0, seconds = 0] = fields;
+  return daysOf(year, month, date) * dayMs + ((hours * 60 + minutes) * 60 + seconds) * 1000;
+}
+
 /**
  * The Gregorian date of a number of days since 1970-01-01, by eras of 400 years that begin in
  * March, so that the leap day is the last of its year.
@@ -41,4 +51,12 @@ function civilDate(days: number): { year: number; month: number; day: number } {
 
 function padded(value: number, digits: number): string {
   return String(value).padStart(digits, '0');
+}
+
+/** Days since 1970-01-01 of a Gregorian date, counted by years that begin in March. */
+function daysOf(year: number, month: number, date: number): number {
+  const shifted = month <= 2 ? year - 1 : year;
+  const leaps = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
+  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + date - 1;
+  return shifted * 365 + leaps + dayOfYear - 719_468;
 }

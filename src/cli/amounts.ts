@@ -59,21 +59,3 @@ function twoUnits(
 export function ageText(momentMs: number, nowMs: number): string {
   return momentMs >= nowMs ? 'now' : `${spanText(nowMs - momentMs)} ago`;
 }
-
-const isoPattern = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:\.\d+)?Z$/;
-
-/** Milliseconds since 1970 of a moment in a document, `2026-11-23T09:27:05Z`; NaN for others. */
-export function momentOf(text: string): number {
-  const fields = isoPattern.exec(text)?.slice(1).map(Number);
-  if (fields === undefined) return NaN;
-  const [year = 0, month = 0, date = 0, hours = 0, minutes = 0, seconds = 0] = fields;
-  return daysOf(year, month, date) * day + hours * hour + minutes * minute + seconds * second;
-}
-
-/** Days since 1970-01-01 of a Gregorian date, counted by years that begin in March. */
-function daysOf(year: number, month: number, date: number): number {
-  const shifted = month <= 2 ? year - 1 : year;
-  const leaps = Math.floor(shifted / 4) - Math.floor(shifted / 100) + Math.floor(shifted / 400);
-  const dayOfYear = Math.floor((153 * ((month + 9) % 12) + 2) / 5) + date - 1;
-  return shifted * 365 + leaps + dayOfYear - 719_468;
-}

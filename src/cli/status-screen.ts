@@ -2,7 +2,8 @@
  * What `muster status` shows: how a node is doing, on one screen.
  */
 import type { PeerDocument, SetDocument, StatusDocument, TaskDocument } from '../node/documents.ts';
-import { ageText, countOf, countText, momentOf, sizeText, spanText } from './amounts.ts';
+import { momentOf } from '../base/time-text.ts';
+import { ageText, countOf, countText, sizeText, spanText } from './amounts.ts';
 import { type Line, type Span, styled } from './styled-text.ts';
 import { type Cell, renderTable } from './table.ts';
 

@@ -39,6 +39,7 @@ export class Halts {
   readonly #insertApproval: Statement;
   readonly #deleteApproval: Statement;
   readonly #selectApproval: Statement;
+  #haltedCount = 0;
 
   constructor(ports: { readonly clock: Pick<Clock, 'nowMs'>; readonly database: Database }) {
     const { clock, database } = ports;
@@ -57,6 +58,11 @@ export class Halts {
     this.#selectApproval = database.prepare('SELECT digest FROM approvals WHERE set_name = ?');
   }
 
+  /** Sets that were halted since the start; one that is halted at another content counts once. */
+  get haltedCount(): number {
+    return this.#haltedCount;
+  }
+
   /** All halted sets. */
   list(): Halt[] {
     return this.#selectHalts.all().map((row) => ({
@@ -71,6 +77,7 @@ export class Halts {
   halt(set: string, digest: ByteString, reason: string): boolean {
     const known = this.list().find((halt) => halt.set === set);
     if (known?.digest === digest && known.reason === reason) return false;
+    if (known === undefined) this.#haltedCount += 1;
     this.#insertHalt.run(set, toHex(digest), reason, known?.sinceMs ?? this.#clock.nowMs());
     return true;
   }

@@ -19,7 +19,11 @@ export interface TaskDocument {
   readonly worker: string | null;
   readonly running: boolean;
   readonly rounds: number;
+  /** Rounds that failed since the start. */
+  readonly failures: number;
   readonly failures_in_a_row: number;
+  /** Time that all rounds that succeeded took together. */
+  readonly duration_total_ms: number;
   readonly last_success: string | null;
   readonly last_duration_ms: number | null;
   readonly last_summary: string | null;
@@ -74,6 +78,10 @@ export interface StatusDocument extends Document {
   readonly tasks: readonly TaskDocument[];
   readonly certificate_expires: string;
   readonly longest_loop_hold_ms: number;
+  /** Sessions opened since the start: with the master, on a master with workers. */
+  readonly connections: number;
+  /** Sets that a guard halted since the start. */
+  readonly guard_halts: number;
   /** On a worker: the master; null while there is none. */
   readonly master: {
     readonly node: string;
@@ -87,6 +95,8 @@ export interface StatusDocument extends Document {
   readonly last_error: string | null;
   /** On a worker: whether the last round found everything in step. */
   readonly in_sync: boolean | null;
+  /** On a worker: files that the last round left different, halted or not to be handled. */
+  readonly drift: number | null;
   /** On a master: the workers in session. */
   readonly peers: readonly PeerDocument[];
 }

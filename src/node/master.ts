@@ -82,6 +82,7 @@ export class MasterNode {
   readonly #tokens: TokenBook;
   readonly #localIntegrity: LocalIntegrity;
   readonly #reports = new Map<string, PayloadOf<'node.report'>>();
+  #connectionsCount = 0;
   #address = '';
   #isRunning = false;
 
@@ -212,9 +213,12 @@ export class MasterNode {
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(own.facts().notAfterMs),
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
+      connections: this.#connectionsCount,
+      guard_halts: this.#storage.halts.haltedCount,
       master: null,
       last_error: null,
       in_sync: null,
+      drift: null,
       peers: [...this.#acceptor.peers.values()].map((peer) =>
         peerDocument(peer, this.#reports.get(peer.identity.node), {
           generation: generation?.number,
@@ -376,6 +380,7 @@ export class MasterNode {
 
   #greet(peer: Peer): void {
     const { node } = peer.identity;
+    this.#connectionsCount += 1;
     this.#reports.delete(node);
     this.agents.groups.serve(node, peer.session);
     const log = this.#ports.log.child(`Worker ${node}`);

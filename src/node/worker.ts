@@ -19,7 +19,7 @@ import { compareWithMaster } from '../tasks/integrity/compare.ts';
 import type { RoundProgress } from '../tasks/integrity/execution.ts';
 import { Integrity, publishedHandlers } from '../tasks/integrity/integrity.ts';
 import type { RoundResult } from '../tasks/integrity/round-result.ts';
-import { reportOf } from '../tasks/integrity/round-result.ts';
+import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine } from '../tasks/task.ts';
@@ -273,9 +273,12 @@ export class WorkerNode {
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(this.#ports.own.facts().notAfterMs),
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
+      connections: this.#dialer.connectionsCount,
+      guard_halts: this.#storage.halts.haltedCount,
       master: this.#masterDocument(),
       last_error: this.#dialer.lastError?.message ?? null,
       in_sync: this.lastResult?.isInSync ?? null,
+      drift: this.lastResult === undefined ? null : leftDifferent(this.lastResult),
       peers: [],
     };
   }

@@ -63,6 +63,7 @@ export class Dialer {
   /** The link to the master, undefined while there is none. */
   readonly link = new Latest<MasterLink | undefined>(undefined);
   #lastError: Error | undefined;
+  #connectionsCount = 0;
   #next = 0;
 
   constructor(
@@ -76,6 +77,11 @@ export class Dialer {
   /** Why there is no connection; undefined while there is one. */
   get lastError(): Error | undefined {
     return this.link.value === undefined ? this.#lastError : undefined;
+  }
+
+  /** Sessions that were opened. */
+  get connectionsCount(): number {
+    return this.#connectionsCount;
   }
 
   /** Keeps a session until the signal is aborted. Never throws. */
@@ -119,6 +125,7 @@ export class Dialer {
       const agreement = readHelloReply(reply, clock.nowMs());
       session.open(agreement.node);
       const link = { session, agreement, connectedMs: clock.nowMs() };
+      this.#connectionsCount += 1;
       this.link.publish(link);
       return link;
     } catch (error) {

@@ -21,7 +21,10 @@ export interface TaskState {
   readonly instance: string | undefined;
   readonly isRunning: boolean;
   readonly roundsCount: number;
+  readonly failuresCount: number;
   readonly failuresInARow: number;
+  /** Of all rounds that succeeded, ms. */
+  readonly durationTotalMs: number;
   /** Wall clock of the end of the last successful round, ms since 1970. */
   readonly lastSuccessMs: number | undefined;
   readonly lastDurationMs: number | undefined;
@@ -111,7 +114,9 @@ class TaskLoop {
   #pause: AbortController | undefined;
   #isRunning = false;
   #roundsCount = 0;
+  #failuresCount = 0;
   #failuresInARow = 0;
+  #durationTotalMs = 0;
   #lastSuccessMs: number | undefined;
   #lastDurationMs: number | undefined;
   #lastSummary: string | undefined;
@@ -137,7 +142,9 @@ class TaskLoop {
       instance: this.#instance,
       isRunning: this.#isRunning,
       roundsCount: this.#roundsCount,
+      failuresCount: this.#failuresCount,
       failuresInARow: this.#failuresInARow,
+      durationTotalMs: this.#durationTotalMs,
       lastSuccessMs: this.#lastSuccessMs,
       lastDurationMs: this.#lastDurationMs,
       lastSummary: this.#lastSummary,
@@ -206,6 +213,7 @@ class TaskLoop {
     this.#lastError = undefined;
     this.#lastSuccessMs = this.#clock.nowMs();
     this.#lastDurationMs = durationMs;
+    this.#durationTotalMs += durationMs;
     if (report.summary !== undefined) this.#lastSummary = report.summary;
     const { level, text, facts } = closingLine(report, durationMs);
     this.#log.log(level, text, facts);
@@ -213,6 +221,7 @@ class TaskLoop {
 
   #failed(error: unknown, signal: AbortSignal): void {
     if (signal.aborted) return; // being stopped is no failure
+    this.#failuresCount += 1;
     this.#failuresInARow += 1;
     const text = describeError(error);
     // While there is no master the dialer says so; each task need not say it again.

@@ -1,14 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import {
-  ageText,
-  countOf,
-  countText,
-  momentOf,
-  sizeText,
-  spanText,
-} from '../../src/cli/amounts.ts';
-import { isoTime } from '../../src/base/time-text.ts';
+import { ageText, countOf, countText, sizeText, spanText } from '../../src/cli/amounts.ts';
 
 test('countText() groups digits by three', () => {
   assert.deepEqual([0, 7, 999, 1000, 1240, 1234567].map(countText), [
@@ -76,19 +68,4 @@ test('ageText() calls a moment that is still to come now', () => {
   assert.equal(ageText(1000, 13_000), '12 s ago');
   assert.equal(ageText(1000, 1000), 'now');
   assert.equal(ageText(1000, 500), 'now');
-});
-
-test('momentOf() undoes isoTime(), over leap years and the turn of a century', () => {
-  for (let day = -40_000; day < 60_000; day += 13) {
-    const ms = day * 86_400_000 + 34_025_000;
-    assert.equal(momentOf(isoTime(ms)), ms, isoTime(ms));
-  }
-  assert.equal(momentOf('2024-02-29T23:59:59Z'), 1_709_251_199_000);
-  assert.equal(momentOf('2024-02-29T23:59:59.250Z'), 1_709_251_199_000);
-});
-
-test('momentOf() takes nothing but a moment in UTC', () => {
-  for (const text of ['', '2024-02-29', '2024-02-29T23:59:59', '2024-02-29T23:59:59+01:00']) {
-    assert.ok(Number.isNaN(momentOf(text)), text);
-  }
 });

@@ -22,7 +22,9 @@ const tasks: readonly TaskDocument[] = [
     worker: null,
     running: false,
     rounds: 190,
+    failures: 1,
     failures_in_a_row: 0,
+    duration_total_ms: 2_600,
     last_success: '2026-11-23T09:26:53Z',
     last_duration_ms: 2,
     last_summary: null,
@@ -33,7 +35,9 @@ const tasks: readonly TaskDocument[] = [
     worker: null,
     running: true,
     rounds: 1270,
+    failures: 5,
     failures_in_a_row: 3,
+    duration_total_ms: 41_000,
     last_success: '2026-11-23T09:15:05Z',
     last_duration_ms: 8_240,
     last_summary: '2 created, 1 replaced.',
@@ -70,6 +74,8 @@ export const worker: StatusDocument = {
   tasks,
   certificate_expires: '2027-01-24T09:27:05Z',
   longest_loop_hold_ms: 12,
+  connections: 2,
+  guard_halts: 1,
   master: {
     node: 'master-1',
     address: '10.0.0.1:1517',
@@ -80,6 +86,7 @@ export const worker: StatusDocument = {
   },
   last_error: null,
   in_sync: false,
+  drift: 700,
   peers: [],
 };
 
@@ -106,6 +113,7 @@ export const master: StatusDocument = {
   tasks: [{ ...tasks[0]!, name: 'local-integrity', last_summary: 'Nothing has changed.' }],
   master: null,
   in_sync: null,
+  drift: null,
   peers: [
     peer,
     {

@@ -2,7 +2,8 @@
  * `muster nodes`: who belongs to the cluster.
  */
 import type { NodesDocument } from '../../node/documents.ts';
-import { momentOf, spanText } from '../amounts.ts';
+import { momentOf } from '../../base/time-text.ts';
+import { spanText } from '../amounts.ts';
 import { askNode, type Handler } from '../context.ts';
 import { type Line, styled } from '../styled-text.ts';
 import { type Cell, renderTable } from '../table.ts';

@@ -4,7 +4,8 @@
 import type { Config } from '../../config/config.ts';
 import { relativeTo, resolvePath } from '../../config/location.ts';
 import type { VersionsDocument } from '../../node/documents.ts';
-import { ageText, momentOf, sizeText } from '../amounts.ts';
+import { momentOf } from '../../base/time-text.ts';
+import { ageText, sizeText } from '../amounts.ts';
 import { askNode, type Handler } from '../context.ts';
 import type { Line } from '../styled-text.ts';
 import { renderTable } from '../table.ts';

@@ -71,3 +71,9 @@ export function reportOf(result: RoundResult): RoundReport {
     ...(failures.length === 0 ? {} : { level: 'warning' as const }),
   };
 }
+
+/** Files that a round found to differ and left so, of sets that could be compared. */
+export function leftDifferent({ haltedPlans, failures }: RoundResult): number {
+  const halted = planTotals(haltedPlans);
+  return halted.createCount + halted.replaceCount + halted.removeCount + failures.length;
+}
