@@ -72,7 +72,7 @@ export class Applier {
   readonly #intake: Intake;
   readonly #changes: TreeChanges;
   /** What was sealed and not placed, with the flush of its contents that goes on meanwhile. */
-  #sealed: { readonly batch: readonly Staged[]; readonly flushed: Promise<void> } | undefined;
+  #sealed: Sealed | undefined;
   /** Whether an error came in the middle of changes, so that journal and staging tell of them. */
   #isTorn = false;
 
@@ -170,10 +170,18 @@ export class Applier {
     invariant(this.#sealed === undefined, 'what was sealed is committed before more is');
     const batch = this.#staging.seal();
     if (batch.length === 0) return;
-    const flushed = this.#changes.flushContents(batch);
+    const sealed: Sealed = { batch, flushed: this.#changes.flushContents(batch), isFlushed: false };
+    const end = (): void => {
+      sealed.isFlushed = true;
+    };
     // A failure is the commit's to report.
-    flushed.catch(() => {});
-    this.#sealed = { batch, flushed };
+    sealed.flushed.then(end, end);
+    this.#sealed = sealed;
+  }
+
+  /** Whether something was sealed of which the disk has not everything yet. */
+  get isFlushing(): boolean {
+    return this.#sealed?.isFlushed === false;
   }
 
   /** Moves what was sealed to its paths. After that it is not in staging, whatever happens. */
@@ -234,6 +242,13 @@ export class Applier {
 }
 
 // ---
+
+interface Sealed {
+  readonly batch: readonly Staged[];
+  readonly flushed: Promise<void>;
+  /** Whether the flush has ended, well or not. */
+  isFlushed: boolean;
+}
 
 const nothingCommitted: CommitReport = {
   placed: [],

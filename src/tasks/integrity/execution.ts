@@ -62,9 +62,11 @@ export interface ExecutionOptions {
 
 /**
  * Contents put in place together, bytes: while the disk writes one such part the next one is
- * staged. A crash throws away two of them at most.
+ * staged. It grows, up to a limit, while the disk is busy with the one before, so that a slow one
+ * is not waited for. A crash throws away two parts at most.
  */
-const sealBytes = 16 * 1024 * 1024;
+const partBytesMin = 16 * 1024 * 1024;
+const partBytesMax = 64 * 1024 * 1024;
 
 /** Failures listed one by one in the log of one round; the rest are counted. */
 const failureLinesMax = 20;
@@ -176,9 +178,10 @@ export class PlanExecution {
     this.#filesDone += batch.length;
     this.#tell('fetching');
     this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
-    if (this.#ports.hooks.hasValidation || this.#stagedBytes < sealBytes) return;
+    const { applier, hooks } = this.#ports;
+    const enough = applier.isFlushing ? partBytesMax : partBytesMin;
+    if (hooks.hasValidation || this.#stagedBytes < enough) return;
     this.#stagedBytes = 0;
-    const { applier } = this.#ports;
     await this.#takeUp(applier.commitSealed(this.#options.generation));
     this.#hasBegun = true;
     applier.seal();
