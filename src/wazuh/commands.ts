@@ -29,7 +29,8 @@ import {
 /** Who may send a command. */
 export type Sender = 'master' | 'worker' | 'both';
 
-interface Command<Q, R> {
+/** One command. */
+export interface Command<Q, R> {
   readonly from: Sender;
   readonly request: Layout<Q>;
   readonly reply: Layout<R>;
@@ -117,6 +118,12 @@ export type RequestOf<N extends CommandName> = LayoutType<(typeof commands)[N]['
 
 /** What its reply carries. */
 export type ReplyOf<N extends CommandName> = LayoutType<(typeof commands)[N]['reply']>;
+
+/** A command, with the types of its request and its reply. */
+export function commandOf<N extends CommandName>(name: N): Command<RequestOf<N>, ReplyOf<N>> {
+  // What the table says of each name the compiler cannot say of any.
+  return commands[name] as unknown as Command<RequestOf<N>, ReplyOf<N>>;
+}
 
 /** Names of the commands that one end sends. */
 export type CommandFrom<S extends Sender> = {

@@ -5,7 +5,7 @@
  * most of their callers never look: here an error reply is a `WazuhFailure`.
  */
 import { type ByteString, displayText } from '../base/bytes.ts';
-import { ProtocolError } from '../base/errors.ts';
+import { ClusterError, ProtocolError } from '../base/errors.ts';
 import {
   type Failure,
   internalFailure,
@@ -77,11 +77,28 @@ export const plainReplies = {
   stringSize: (): Reply => textReply('error', 'Requested size exceeds maximum allowed limit'),
 } as const;
 
-/** The reply for anything that a handler threw. */
+/** To be thrown where a request is refused with one of the plain replies. */
+export class PlainRefusal extends ClusterError {
+  readonly reply: Reply;
+
+  constructor(reply: Reply) {
+    super('refused', new TextDecoder().decode(reply.payload));
+    this.name = 'PlainRefusal';
+    this.reply = reply;
+  }
+}
+
+/** The reply for anything that was thrown; of a defect of ours nothing is told. */
 export function replyOfError(error: unknown): Reply {
+  if (error instanceof PlainRefusal) return error.reply;
   if (error instanceof WazuhFailure) return failureReply(error.failure);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = error instanceof ClusterError ? error.message : 'Unexpected failure';
   return failureReply(internalFailure(text).failure);
+}
+
+/** Whether a frame is named as replies are; it is one if it also has the counter of a request. */
+export function isReplyName(command: ByteString): boolean {
+  return ['ok', 'ok-m', 'ok-c', 'err', 'error'].includes(command);
 }
 
 /**

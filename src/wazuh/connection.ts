@@ -1,0 +1,268 @@
+/**
+ * A connection with one node of a Wazuh cluster, from the first frame to the one reason for its end.
+ *
+ * Both ends may send requests at any time; a reply is the frame with the counter of its request.
+ * Only who knows the cluster key can say anything: a token that does not open ends the connection,
+ * without a word, as real nodes do it. Before the first good token, and before a worker's hello has
+ * been accepted, a frame may be no longer than 4 KiB and nothing divided.
+ */
+import { type Deferred, deferred, Mutex, onAbort, withDeadline } from '../base/async.ts';
+import { displayText } from '../base/bytes.ts';
+import { ClusterError, describeError, ProtocolError } from '../base/errors.ts';
+import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../ports.ts';
+import {
+  type CommandName,
+  commandOf,
+  isCommandFrom,
+  type ReplyOf,
+  type RequestOf,
+} from './commands.ts';
+import { type FernetKeys, ivBytes, openToken, sealToken } from './fernet.ts';
+import { bodyBytesMax, chunkBytes, encodeMessage, FrameDecoder, type Message } from './frame.ts';
+import { dividedMessagesMax, Reassembly } from './reassembly.ts';
+import {
+  isReplyName,
+  okReply,
+  plainReplies,
+  type Reply,
+  replyOfError,
+  takeReply,
+} from './replies.ts';
+
+/** Largest body accepted before the peer is known: a hello fits, no more. */
+const unknownPeerBytesMax = 4 * 1024;
+
+/** How long a request may take, ms; real nodes wait no longer either. */
+const requestTimeoutMs = 20_000;
+
+/** How long the body of a frame may take to come, ms; as real nodes have it. */
+const bodyTimeoutMs = 30_000;
+
+/** Requests of the peer that may be under way at a time. */
+const answeringMax = 64;
+
+/** Answers one command: from the payload of the request to that of the reply. */
+export type Answer = (payload: Uint8Array, connection: Connection) => Promise<Uint8Array>;
+
+/** The answers of an end, by commands. */
+export type Answers = ReadonlyMap<string, Answer>;
+
+/** An entry of `Answers`, from a function on what the payloads say. */
+export function answering<N extends CommandName>(
+  name: N,
+  work: (request: RequestOf<N>, connection: Connection) => ReplyOf<N> | Promise<ReplyOf<N>>,
+): readonly [N, Answer] {
+  const { request, reply } = commandOf(name);
+  return [
+    name,
+    async (payload, connection) => reply.write(await work(request.read(payload), connection)),
+  ];
+}
+
+/** What a connection is made of. */
+export interface ConnectionOptions {
+  readonly stream: Stream;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  readonly primitives: SymmetricCrypto;
+  readonly keys: FernetKeys;
+  /** What the peer is: only commands of that end are known. A worker has to say hello first. */
+  readonly peerRole: 'master' | 'worker';
+  readonly answers: Answers;
+}
+
+/** One connected node. */
+export class Connection {
+  readonly remote: string;
+  /** Settles with the reason when the connection has ended. Never rejects. */
+  readonly closed: Promise<Error>;
+  /** Aborted with the reason when the connection ends. */
+  readonly signal: AbortSignal;
+  readonly #options: ConnectionOptions;
+  readonly #decoder = new FrameDecoder(unknownPeerBytesMax);
+  readonly #reassembly = new Reassembly({ bytesMax: 0, messagesMax: 0 });
+  readonly #controller = new AbortController();
+  readonly #closed = deferred<Error>();
+  readonly #writing = new Mutex();
+  readonly #asked = new Map<number, Deferred<Reply>>();
+  #counter: number;
+  #answeringCount = 0;
+  #isOpen = false;
+  #lastHeardMs: number;
+  /** Ends the waiting for the body of a frame. */
+  #bodyTimer: AbortController | undefined;
+
+  constructor(options: ConnectionOptions) {
+    this.#options = options;
+    this.remote = options.stream.remote;
+    this.closed = this.#closed.promise;
+    this.signal = this.#controller.signal;
+    this.#counter = new DataView(options.random.bytes(4).slice().buffer).getUint32(0);
+    this.#lastHeardMs = options.clock.monotonicMs();
+    void this.#read();
+  }
+
+  /** When the peer was last heard, by the monotonic clock. Any traffic counts. */
+  get lastHeardMs(): number {
+    return this.#lastHeardMs;
+  }
+
+  /** The peer is known and accepted: full limits, all commands. */
+  open(): void {
+    this.#isOpen = true;
+    this.#decoder.limit = bodyBytesMax;
+    this.#reassembly.limits = { bytesMax: bodyBytesMax, messagesMax: dividedMessagesMax };
+  }
+
+  /**
+   * Sends a request and waits for its reply.
+   * @throws WazuhFailure what the peer told; ClusterError `timeout`, or why the connection ended
+   */
+  request<N extends CommandName>(
+    name: N,
+    value: RequestOf<N>,
+    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+  ): Promise<ReplyOf<N>> {
+    const { request, reply } = commandOf(name);
+    const { signal, timeoutMs = requestTimeoutMs } = options;
+    const what = `Request ${name} to ${this.remote}`;
+    return withDeadline(this.#options.clock, timeoutMs, what, signal, async (given) => {
+      if (this.signal.aborted) throw this.signal.reason;
+      const counter = this.#nextCounter();
+      const answered = deferred<Reply>();
+      this.#asked.set(counter, answered);
+      // Where the request cannot even be sent nobody waits for its reply.
+      answered.promise.catch(() => {});
+      const release = onAbort(given, (reason) => {
+        // A reply that comes late is dropped, as one that nobody asked for.
+        this.#asked.delete(counter);
+        answered.reject(reason);
+      });
+      try {
+        await this.#send(counter, { command: name, payload: request.write(value) });
+        return reply.read(takeReply(await answered.promise));
+      } finally {
+        release();
+      }
+    });
+  }
+
+  /** Ends the connection: what was sent still leaves. There is no word for it in the protocol. */
+  close(reason: Error = new ClusterError('aborted', 'The connection was closed')): void {
+    if (!this.#end(reason)) return;
+    void this.#writing.run(() => Promise.resolve(this.#options.stream.close()));
+  }
+
+  #nextCounter(): number {
+    do this.#counter = (this.#counter + 1) >>> 0; while (this.#asked.has(this.#counter));
+    return this.#counter;
+  }
+
+  async #send(counter: number, { command, payload }: Reply): Promise<void> {
+    const { clock, random, primitives, keys, stream } = this.#options;
+    const stamp = { timeS: clock.nowMs() / 1000, iv: random.bytes(ivBytes) };
+    const body = sealToken(primitives, keys, payload, stamp);
+    const isDivided = payload.length > chunkBytes;
+    const frames = encodeMessage({ counter, command, body }, isDivided ? chunkBytes : undefined);
+    try {
+      for (const frame of frames) await this.#writing.run(() => stream.write(frame));
+    } catch (error) {
+      this.#fail(new ClusterError('unreachable', 'The connection was lost', { cause: error }));
+      throw this.signal.reason;
+    }
+  }
+
+  async #read(): Promise<void> {
+    const { stream, clock } = this.#options;
+    try {
+      for await (const chunk of stream.readable) {
+        if (this.signal.aborted) return;
+        this.#lastHeardMs = clock.monotonicMs();
+        let isBegun = this.#decoder.isInBody;
+        for (const frame of this.#decoder.push(chunk)) {
+          isBegun = false;
+          const message = this.#reassembly.take(frame);
+          if (message !== undefined) this.#take(message);
+          if (this.signal.aborted) return;
+        }
+        if (!isBegun) this.#waitForBody();
+      }
+      this.#fail(new ClusterError('unreachable', `${this.remote} closed the connection`));
+    } catch (error) {
+      this.#fail(error instanceof Error ? error : new ClusterError('failed', describeError(error)));
+    }
+  }
+
+  /** From here on the body of the frame that has begun, if one has, is waited for. */
+  #waitForBody(): void {
+    this.#bodyTimer?.abort();
+    this.#bodyTimer = undefined;
+    if (!this.#decoder.isInBody) return;
+    const timer = new AbortController();
+    this.#bodyTimer = timer;
+    this.#options.clock.sleep(bodyTimeoutMs, timer.signal).then(
+      () => this.#fail(new ClusterError('timeout', `${this.remote} did not finish a frame`)),
+      () => {},
+    );
+  }
+
+  #take({ counter, command, body }: Message): void {
+    const { primitives, keys, peerRole } = this.#options;
+    const payload = openToken(primitives, keys, body).content;
+    // A master has shown the key; a worker has to be let in as well.
+    if (!this.#isOpen && peerRole === 'master') this.open();
+    if (isReplyName(command)) {
+      const asked = this.#asked.get(counter);
+      this.#asked.delete(counter);
+      asked?.resolve({ command, payload });
+      return;
+    }
+    if (!this.#isOpen && command !== 'hello') {
+      throw new ProtocolError('notEstablished', `${displayText(command)} comes before the hello`);
+    }
+    if (this.#answeringCount >= answeringMax) {
+      throw new ProtocolError('tooManyRequests', `More than ${answeringMax} requests at once`);
+    }
+    void this.#answer(counter, command, payload);
+  }
+
+  async #answer(counter: number, command: string, payload: Uint8Array): Promise<void> {
+    this.#answeringCount++;
+    const reply = await this.#replyTo(command, payload);
+    this.#answeringCount--;
+    if (this.signal.aborted) return;
+    // Why a reply could not be sent is why the connection ended.
+    await this.#send(counter, reply).catch(() => {});
+    if (!this.#isOpen) this.close(new ClusterError('refused', `${this.remote} was not let in`));
+  }
+
+  async #replyTo(command: string, payload: Uint8Array): Promise<Reply> {
+    const { answers, peerRole, log } = this.#options;
+    const answer = isCommandFrom(command, peerRole) ? answers.get(command) : undefined;
+    if (answer === undefined) return plainReplies.unknownCommand(command);
+    try {
+      return okReply(command, await answer(payload, this));
+    } catch (error) {
+      if (!(error instanceof ClusterError)) {
+        log.log('error', `Cannot answer ${command} of ${this.remote}: ${describeError(error)}`);
+      }
+      return replyOfError(error);
+    }
+  }
+
+  #fail(error: Error): void {
+    if (this.#end(error)) this.#options.stream.abort();
+  }
+
+  /** False where it has ended before. */
+  #end(reason: Error): boolean {
+    if (this.signal.aborted) return false;
+    this.#controller.abort(reason);
+    this.#bodyTimer?.abort();
+    for (const asked of this.#asked.values()) asked.reject(reason);
+    this.#asked.clear();
+    this.#closed.resolve(reason);
+    return true;
+  }
+}
