@@ -9,6 +9,7 @@ import {
   isColorWanted,
   onStopSignal,
   standardError,
+  standardInput,
   standardOutput,
   systemFacts,
 } from '../runtime/system.ts';
@@ -31,6 +32,7 @@ export function systemHost(): Host {
     environment,
     hostname,
     workingDirectory,
+    stdin: standardInput,
     stdout: standardOutput,
     stderr: standardError,
     clock: systemClock,

@@ -48,7 +48,7 @@ export function checkWords(name: string, spec: CommandSpec, words: readonly stri
     throw new UsageError(`"muster ${name}" needs ${missing.name}`, seeHelp(name));
   }
   const surplus = words[spec.arguments.length];
-  if (surplus !== undefined) {
+  if (surplus !== undefined && spec.arguments.at(-1)?.isRepeatable !== true) {
     throw new UsageError(`"muster ${name}" does not take the argument "${surplus}"`, seeHelp(name));
   }
   for (const [index, argument] of spec.arguments.entries()) {

@@ -23,6 +23,8 @@ export interface ArgumentSpec {
   readonly doc: string;
   /** @default false */
   readonly isOptional?: boolean;
+  /** Whether more than one may be given; the last argument only. @default false */
+  readonly isRepeatable?: boolean;
   /** The only values that are allowed. */
   readonly choices?: readonly string[];
 }
@@ -46,9 +48,10 @@ export interface CommandSpec {
 
 /** How a command is written: `join [TOKEN] [OPTION]...`. */
 export function synopsisOf(name: string, spec: CommandSpec): string {
-  const words = spec.arguments.map((argument) =>
-    argument.isOptional === true ? `[${argument.name}]` : argument.name
-  );
+  const words = spec.arguments.map((argument) => {
+    const word = `${argument.name}${argument.isRepeatable === true ? '...' : ''}`;
+    return argument.isOptional === true ? `[${word}]` : word;
+  });
   const [first = '', second] = name.split(' ');
   const shown = spec.isDefault === true ? `${first} [${second}]` : name;
   const options = spec.options.length === 0 ? [] : ['[OPTION]...'];

@@ -4,6 +4,7 @@
  * The parser, the help texts and the completion scripts follow from it, and `commands/registry.ts`
  * has to name a handler for each. To add a command, add it here.
  */
+import { connectionStatuses } from '../agents/agent.ts';
 import { defaultPort } from '../config/keys.ts';
 import type { CommandSpec, OptionSpec } from './command-spec.ts';
 
@@ -178,6 +179,51 @@ export const commands = {
       ...node,
     ],
     examples: ['muster status', 'muster status --watch --json'],
+  },
+  'agents list': {
+    summary: 'List agents, with what they reported',
+    description: [
+      'On the master all of them, on a worker those that it knows. Without --limit all that match ' +
+      'are listed.',
+    ],
+    arguments: [],
+    options: [
+      {
+        name: 'status',
+        value: 'STATUS',
+        doc: `Only agents that are ${connectionStatuses.slice(0, -1).join(', ')} or ` +
+          `${connectionStatuses.at(-1)}`,
+        choices: connectionStatuses,
+      },
+      { name: 'node', value: 'NODE', doc: 'Only agents that report to this node' },
+      { name: 'group', value: 'GROUP', doc: 'Only agents of this group' },
+      { name: 'os', value: 'PLATFORM', doc: 'Only agents on this platform, such as ubuntu' },
+      { name: 'limit', value: 'N', doc: 'At most N agents, those with the lowest numbers' },
+      ...node,
+    ],
+    isDefault: true,
+    examples: ['muster agents list --status disconnected', 'muster agents list --group web --json'],
+  },
+  'agents show': {
+    summary: 'Show all that is known of one agent',
+    arguments: [{ name: 'ID', doc: 'Number of the agent, such as 007 or 7' }],
+    options: node,
+    examples: ['muster agents show 007'],
+  },
+  'agents report': {
+    summary: 'Take in what agents report, from standard input',
+    description: [
+      'One JSON object a line (or an array of them): "id" and any of the columns that "agents show" ' +
+      'names, such as name, version, os_name, labels, connection_status or last_keepalive. What is ' +
+      'accepted is stored. Lines that cannot be read are refused with their numbers.',
+      'Exits with 0 where all was accepted, 5 where some was, and 1 where nothing was.',
+    ],
+    arguments: [],
+    options: node,
+    examples: [
+      'muster agents report < reports.ndjson',
+      `echo '{"id":7,"os_name":"Debian"}' | muster agents report`,
+    ],
   },
   approve: {
     summary: 'Let through what a guard has halted',

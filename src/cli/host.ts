@@ -22,6 +22,7 @@ export interface Host {
   readonly hostname: string;
   /** Absolute path that relative paths of options start from. */
   readonly workingDirectory: string;
+  readonly stdin: Inlet;
   readonly stdout: Outlet;
   readonly stderr: Outlet;
   readonly clock: Clock;
@@ -65,6 +66,13 @@ export interface Host {
    * and nothing is changed.
    */
   doctorFacts(config: Config, signal: AbortSignal): Promise<DoctorFacts>;
+}
+
+/** Standard input. */
+export interface Inlet {
+  /** What is sent, as it comes; not read before somebody asks. */
+  chunks(): AsyncIterable<Uint8Array>;
+  readonly isTerminal: boolean;
 }
 
 /** Standard output or standard error. */

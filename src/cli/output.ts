@@ -98,6 +98,27 @@ export class Output {
     this.#host.stdout.write(`${jsonText(document, 2)}\n`);
   }
 
+  /**
+   * Writes one JSON document as its items come, as `document` would write the whole.
+   * @param head all of it but the list
+   */
+  async documentWithList(
+    head: object,
+    list: string,
+    pages: AsyncIterable<readonly object[]>,
+  ): Promise<void> {
+    const { stdout } = this.#host;
+    const empty = jsonText({ ...head, [list]: [] }, 2);
+    stdout.write(empty.slice(0, empty.lastIndexOf(']')));
+    let isEmpty = true;
+    for await (const page of pages) {
+      const texts = page.map((item) => `\n${jsonText(item, 2)}`.replaceAll('\n', '\n    '));
+      if (texts.length > 0) stdout.write(`${isEmpty ? '' : ','}${texts.join(',')}`);
+      isEmpty &&= texts.length === 0;
+    }
+    stdout.write(isEmpty ? ']\n}\n' : '\n  ]\n}\n');
+  }
+
   /** Writes one JSON document as one line. */
   documentLine(document: object): void {
     this.#host.stdout.write(`${jsonText(document)}\n`);

@@ -44,13 +44,11 @@ export function renderProgress(
 /** The terminal is written to no more often than this: a person reads no faster. */
 const refreshMs = 100;
 
-/** Shows progress as it comes; nothing where nobody looks. */
-export class ProgressLine {
+/** One line on the terminal that is replaced again and again; nothing where nobody looks. */
+export class TransientLine {
   readonly #output: Output;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #isShown: boolean;
-  #phase: SyncProgress['phase'] | undefined;
-  #phaseStartMs = 0;
   #lastMs = -Infinity;
   #isDirty = false;
 
@@ -60,28 +58,47 @@ export class ProgressLine {
     this.#isShown = output.canMove.stderr && !output.isQuiet;
   }
 
-  /** To be called with every progress. */
-  readonly onProgress: OnProgress = (progress) => {
+  /** Shows a text of at most so many columns, unless the last one was only just written. */
+  show(textOf: (columns: number, nowMs: number) => string, isUrgent = false): void {
     if (!this.#isShown) return;
     const nowMs = this.#clock.monotonicMs();
-    const isNewPhase = progress.phase !== this.#phase;
-    if (isNewPhase) {
-      this.#phase = progress.phase;
-      this.#phaseStartMs = nowMs;
-    } else if (nowMs - this.#lastMs < refreshMs) {
-      return;
-    }
+    if (!isUrgent && nowMs - this.#lastMs < refreshMs) return;
     this.#lastMs = nowMs;
     this.#isDirty = true;
     // One column less: a full line would make some terminals go to the next.
-    const columns = this.#output.messageColumns - 1;
-    this.#output.statusLine(renderProgress(progress, nowMs - this.#phaseStartMs, columns));
-  };
+    this.#output.statusLine(textOf(this.#output.messageColumns - 1, nowMs));
+  }
 
   /** Clears the line for good, so that something else can be written. */
   end(): void {
     if (this.#isDirty) this.#output.statusLine('');
     this.#isShown = false;
     this.#isDirty = false;
+  }
+}
+
+/** Shows progress as it comes. */
+export class ProgressLine {
+  readonly #line: TransientLine;
+  #phase: SyncProgress['phase'] | undefined;
+  #phaseStartMs = 0;
+
+  constructor(output: Output, clock: Pick<Clock, 'monotonicMs'>) {
+    this.#line = new TransientLine(output, clock);
+  }
+
+  /** To be called with every progress. */
+  readonly onProgress: OnProgress = (progress) => {
+    const isNewPhase = progress.phase !== this.#phase;
+    this.#phase = progress.phase;
+    this.#line.show((columns, nowMs) => {
+      if (isNewPhase) this.#phaseStartMs = nowMs;
+      return renderProgress(progress, nowMs - this.#phaseStartMs, columns);
+    }, isNewPhase);
+  };
+
+  /** Clears the line for good, so that something else can be written. */
+  end(): void {
+    this.#line.end();
   }
 }

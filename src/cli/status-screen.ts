@@ -1,8 +1,15 @@
 /**
  * What `muster status` shows: how a node is doing, on one screen.
  */
-import type { PeerDocument, SetDocument, StatusDocument, TaskDocument } from '../node/documents.ts';
 import { momentOf } from '../base/time-text.ts';
+import type {
+  AgentsStatusDocument,
+  PeerDocument,
+  SetDocument,
+  StatusCountsDocument,
+  StatusDocument,
+  TaskDocument,
+} from '../node/documents.ts';
 import { ageText, countOf, countText, sizeText, spanText } from './amounts.ts';
 import { type Line, type Span, styled } from './styled-text.ts';
 import { type Cell, renderTable } from './table.ts';
@@ -31,6 +38,7 @@ export function statusScreen(status: StatusDocument, view: StatusView): Line[] {
     [...heading(status, view), ...notes(status, view)],
     status.role === 'worker' ? masterTable(status, view) : peerTable(status, view),
     setTable(status.sets, view),
+    agentSection(status.agents, view),
     taskTable(status.tasks, view),
     halts(status, view),
   ];
@@ -160,6 +168,37 @@ function setTable(sets: readonly SetDocument[], { columns }: StatusView): Line[]
     ]),
     columns,
   );
+}
+
+/** Nothing where there are no agents: not everybody has some. */
+function agentSection(agents: AgentsStatusDocument, { columns }: StatusView): Line[] {
+  const { total, by_status: all, by_node: nodes, unconfirmed, refused } = agents;
+  const notes: Line[] = [];
+  if (unconfirmed > 0) {
+    notes.push(`${countOf(unconfirmed, 'agent')} not yet confirmed by the master`);
+  }
+  if (refused > 0) {
+    notes.push([styled('yellow', countOf(refused, 'agent')), ' not known to the master']);
+  }
+  if (total === 0 && nodes.length === 0) return notes;
+  const rows = nodes.map((node): Cell[] => [node.node, ...countCells(node)]);
+  const table = renderTable(
+    [
+      { title: 'AGENTS OF' },
+      { title: 'ACTIVE', isNumber: true },
+      { title: 'DISCONNECTED', isNumber: true },
+      { title: 'PENDING', isNumber: true },
+      { title: 'NEVER', isNumber: true },
+    ],
+    [...rows, [`all ${countText(total)}`, ...countCells(all)]],
+    columns,
+  );
+  return [...table, ...notes];
+}
+
+function countCells(counts: StatusCountsDocument): Cell[] {
+  const { active, disconnected, pending, never_connected: never } = counts;
+  return [active, disconnected, pending, never].map(countText);
 }
 
 function taskTable(tasks: readonly TaskDocument[], { nowMs, columns }: StatusView): Line[] {

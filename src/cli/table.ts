@@ -26,12 +26,36 @@ export function renderTable(
   rows: readonly (readonly Cell[])[],
   width: number,
 ): Line[] {
-  const widths = columns.map(({ title }, index) =>
-    rows.reduce((widest, row) => Math.max(widest, cellWidth(row[index] ?? '')), title.length)
-  );
-  shrink(widths, width);
-  const heading = columns.map(({ title }) => styled('bold', title));
-  return [heading, ...rows].map((row) => fitLine(tableLine(columns, widths, row), width));
+  return new GrowingTable(columns, width).add(rows);
+}
+
+/** A table whose rows come bit by bit: its columns may grow on the way, and never shrink. */
+export class GrowingTable {
+  readonly #columns: readonly Column[];
+  readonly #width: number;
+  readonly #wanted: number[];
+  #isBegun = false;
+
+  constructor(columns: readonly Column[], width: number) {
+    this.#columns = columns;
+    this.#width = width;
+    this.#wanted = columns.map(({ title }) => title.length);
+  }
+
+  /** The lines of some more rows; before the first of them the heading. */
+  add(rows: readonly (readonly Cell[])[]): Line[] {
+    for (const row of rows) {
+      for (const [index, cell] of row.entries()) {
+        this.#wanted[index] = Math.max(this.#wanted[index]!, cellWidth(cell));
+      }
+    }
+    const widths = [...this.#wanted];
+    shrink(widths, this.#width);
+    const heading = this.#columns.map(({ title }) => styled('bold', title));
+    const shown = this.#isBegun ? rows : [heading, ...rows];
+    this.#isBegun = true;
+    return shown.map((row) => fitLine(tableLine(this.#columns, widths, row), this.#width));
+  }
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@
 import { AgentValues } from '../agents/store/values.ts';
 import { FactsStore } from '../agents/store/facts.ts';
 import { type RegistrationListener, Registrations } from '../agents/store/registrations.ts';
+import { AgentViews } from '../agents/store/views.ts';
 import { KeysFollower } from '../agents/keys-follower.ts';
 import { ReportIntake } from '../agents/report-intake.ts';
 import { type ByteString, fromBytes, fromText, toHex } from '../base/bytes.ts';
@@ -21,6 +22,8 @@ export interface AgentParts {
   readonly keys: KeysFollower;
   /** Takes in what agents report to this node. */
   readonly intake: ReportIntake;
+  /** What is known of agents, for people. */
+  readonly views: AgentViews;
   /** Names this node's tables of agents: made with them, and lost with them. */
   readonly epoch: string;
 }
@@ -49,6 +52,7 @@ export function openAgentParts(
     values,
     facts,
     registrations,
+    views: new AgentViews({ clock, database }),
     epoch,
     keys: new KeysFollower({ clock, files, hashing, log, registrations, values }, {
       path: fromText(config.agents.keysFile),

@@ -12,6 +12,26 @@ export interface Document {
   readonly schema_version: typeof schemaVersion;
 }
 
+/** Agents by their connection. */
+export interface StatusCountsDocument {
+  readonly never_connected: number;
+  readonly pending: number;
+  readonly active: number;
+  readonly disconnected: number;
+}
+
+/** The agents of a node. */
+export interface AgentsStatusDocument {
+  readonly total: number;
+  readonly by_status: StatusCountsDocument;
+  /** By the node that they report to. */
+  readonly by_node: readonly ({ readonly node: string } & StatusCountsDocument)[];
+  /** On a worker: agents of which the master has not confirmed the last report. */
+  readonly unconfirmed: number;
+  /** On a worker: agents that report here, and are none to the master. */
+  readonly refused: number;
+}
+
 /** How one task is doing. */
 export interface TaskDocument {
   readonly name: string;
@@ -75,6 +95,7 @@ export interface StatusDocument extends Document {
   readonly bytes: number;
   readonly sets: readonly SetDocument[];
   readonly halted: readonly HaltDocument[];
+  readonly agents: AgentsStatusDocument;
   readonly tasks: readonly TaskDocument[];
   readonly certificate_expires: string;
   readonly longest_loop_hold_ms: number;

@@ -1,5 +1,6 @@
 /** The operations of a node that is open in this process: daemon and one-shot commands alike. */
 import { ClusterError } from '../base/errors.ts';
+import { agentAnswers } from './agent-answers.ts';
 import type { MasterNode } from './master.ts';
 import type { OperationName, Operations } from './operations.ts';
 import type { WorkerNode } from './worker.ts';
@@ -16,6 +17,7 @@ export function masterOperations(node: MasterNode): Operations {
     token: ({ addresses, ...options }) => Promise.resolve(node.issueToken(addresses, options)),
     nodes: () => Promise.resolve(node.nodes()),
     revoke: (request) => Promise.resolve().then(() => node.revoke(request.node)),
+    ...agentAnswers({ role: 'master', views: node.agents.parts.views, source: node.agents }),
   };
 }
 
@@ -41,6 +43,7 @@ export function workerOperations(
     token: () => refuse('token', 'master'),
     nodes: () => refuse('nodes', 'master'),
     revoke: () => refuse('nodes revoke', 'master'),
+    ...agentAnswers({ role: 'worker', views: node.agents.parts.views, source: node.agents }),
   };
 }
 

@@ -30,6 +30,7 @@ import { keepAliveHandlers, SilenceSweep } from '../tasks/keep-alive.ts';
 import { LocalIntegrity } from '../tasks/local-integrity.ts';
 import { type RoundOutcome, Scheduler } from '../tasks/scheduler.ts';
 import type { PayloadOf } from '../wire/messages.ts';
+import { agentsStatusDocument } from './agent-documents.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
@@ -210,6 +211,7 @@ export class MasterNode {
       bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
       sets,
       halted: haltDocuments(halts),
+      agents: agentsStatusDocument(this.agents.parts.views.counts()),
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(own.facts().notAfterMs),
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),

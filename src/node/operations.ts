@@ -4,6 +4,8 @@
  * A command asks the daemon where one runs, and opens the node itself where none does; either way
  * it speaks to this interface and gets the same documents.
  */
+import type { AgentId, ConnectionStatus } from '../agents/agent.ts';
+import type { AgentsDocument, AgentShowDocument, ReportDocument } from './agent-documents.ts';
 import type {
   ApproveDocument,
   CheckDocument,
@@ -14,13 +16,6 @@ import type {
   TokenDocument,
   VersionsDocument,
 } from './documents.ts';
-
-export type {
-  AgentAdministration,
-  AgentSource,
-  GroupAdministration,
-  GroupSource,
-} from './agent-operations.ts';
 
 /** What a running round has done so far. */
 export interface SyncProgress {
@@ -58,6 +53,20 @@ export interface OperationRequests {
   };
   readonly nodes: Record<never, never>;
   readonly revoke: { readonly node: string };
+  readonly agentsList: {
+    readonly status?: ConnectionStatus;
+    readonly node?: string;
+    readonly group?: string;
+    /** `os_platform`, in upper or lower case. */
+    readonly platform?: string;
+    /** Only agents with higher numbers. */
+    readonly after?: AgentId;
+    /** At most so many; of more than a thousand an answer has the first thousand. */
+    readonly limit?: number;
+  };
+  readonly agentsShow: { readonly id: AgentId };
+  /** JSON texts, one for each report, at most some hundred. */
+  readonly agentsReport: { readonly reports: readonly string[] };
 }
 
 /** Answers by operation. */
@@ -71,11 +80,18 @@ export interface OperationAnswers {
   readonly token: TokenDocument;
   readonly nodes: NodesDocument;
   readonly revoke: NodesDocument;
+  readonly agentsList: AgentsDocument;
+  readonly agentsShow: AgentShowDocument;
+  readonly agentsReport: ReportDocument;
 }
 
 export type OperationName = keyof OperationRequests;
 
-/** How each operation is asked over HTTP; the body is the request as JSON. */
+/**
+ * How each operation is asked over HTTP. Fields of the request that the path names as `:field` stand
+ * there; the others are the query of a `GET` or `DELETE`, and the JSON document of a `POST`. The
+ * exception is `agentsReport`, whose body is one report a line.
+ */
 export const operationRoutes: Readonly<Record<OperationName, string>> = {
   status: 'GET /v1/status',
   sync: 'POST /v1/sync',
@@ -86,7 +102,16 @@ export const operationRoutes: Readonly<Record<OperationName, string>> = {
   token: 'POST /v1/tokens',
   nodes: 'GET /v1/nodes',
   revoke: 'POST /v1/nodes/revoke',
+  agentsList: 'GET /v1/agents',
+  agentsShow: 'GET /v1/agents/:id',
+  agentsReport: 'POST /v1/agents',
 };
+
+/** What an operation works with. */
+export interface OperationContext {
+  readonly signal: AbortSignal;
+  readonly onProgress?: OnProgress;
+}
 
 /**
  * A node as commands see it. An operation that its role does not have throws ClusterError
@@ -95,6 +120,6 @@ export const operationRoutes: Readonly<Record<OperationName, string>> = {
 export type Operations = {
   readonly [N in OperationName]: (
     request: OperationRequests[N],
-    context: { readonly signal: AbortSignal; readonly onProgress?: OnProgress },
+    context: OperationContext,
   ) => Promise<OperationAnswers[N]>;
 };

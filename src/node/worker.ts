@@ -23,6 +23,7 @@ import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine } from '../tasks/task.ts';
+import { agentsStatusDocument } from './agent-documents.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
@@ -270,6 +271,7 @@ export class WorkerNode {
       bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
       sets,
       halted: haltDocuments(halts),
+      agents: agentsStatusDocument(this.agents.parts.views.counts()),
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(this.#ports.own.facts().notAfterMs),
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),

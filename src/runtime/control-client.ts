@@ -26,6 +26,8 @@ export interface ControlCall {
   readonly route: string;
   /** Sent as JSON. */
   readonly body?: unknown;
+  /** In place of `body`: JSON documents, one a line. */
+  readonly lines?: string;
   /** Time for the whole reply; for a stream, for its beginning. @default 30000 */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
@@ -80,8 +82,8 @@ function limited<T>(
 
 /** Sends the request; the reply is one of success. */
 async function open(call: ControlCall, signal: AbortSignal): Promise<IncomingMessage> {
-  const { path, method = 'GET', route, body } = call;
-  const text = body === undefined ? undefined : JSON.stringify(body);
+  const { path, method = 'GET', route, body, lines } = call;
+  const text = lines ?? (body === undefined ? undefined : JSON.stringify(body));
   const request = httpRequest({
     socketPath: path,
     method,
@@ -91,7 +93,7 @@ async function open(call: ControlCall, signal: AbortSignal): Promise<IncomingMes
     headers: {
       accept: 'application/json',
       ...(text === undefined ? {} : {
-        'content-type': 'application/json',
+        'content-type': lines === undefined ? 'application/json' : 'application/x-ndjson',
         'content-length': new TextEncoder().encode(text).length,
       }),
     },

@@ -1,5 +1,5 @@
 /**
- * Standard output and standard error: data goes to the one, messages to the other.
+ * Standard input, standard output and standard error: data goes to the one, messages to the other.
  *
  * A reader that hangs up (`muster status | head -1`) is no error: what it does not want is dropped.
  * Writing never waits and never ends the process; `flushed` tells when a slow pipe has taken all.
@@ -78,6 +78,14 @@ class ProcessStream implements StandardStream {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
+
+/** Standard input: data. It is not read before somebody asks for it. */
+export const standardInput = {
+  chunks: (): AsyncIterable<Uint8Array> => process.stdin,
+  get isTerminal(): boolean {
+    return process.stdin.isTTY === true;
+  },
+};
 
 /** Standard output: data. */
 export const standardOutput: StandardStream = new ProcessStream('stdout');

@@ -14,7 +14,7 @@ export {
   removeFile,
   writeSecretFile,
 } from './own-files.ts';
-export { isColorWanted, standardError, standardOutput } from './standard-streams.ts';
+export { isColorWanted, standardError, standardInput, standardOutput } from './standard-streams.ts';
 export type { StandardStream } from './standard-streams.ts';
 
 /** Facts about the running process. */

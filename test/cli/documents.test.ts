@@ -25,8 +25,13 @@ async function documentedFields(): Promise<Map<string, string[]>> {
   return fields;
 }
 
-/** Those whose fields are named by the configuration. */
-const opaque: ReadonlySet<string> = new Set(['values', 'origins']);
+/** Those whose fields are named by the configuration, or by who reports. */
+const opaque: ReadonlySet<string> = new Set([
+  'values',
+  'origins',
+  'agents[].labels',
+  'agent.labels',
+]);
 
 /** `peers[].halted[].set` of all that a value holds. */
 function fieldsOf(value: unknown, path = ''): string[] {
@@ -59,6 +64,9 @@ const operations: Partial<Operations> = {
   token: () => Promise.resolve(samples.issued),
   nodes: () => Promise.resolve(samples.nodes),
   revoke: () => Promise.resolve(samples.nodes),
+  agentsList: () => Promise.resolve(samples.agents),
+  agentsShow: () => Promise.resolve(samples.shownAgent),
+  agentsReport: () => Promise.resolve(samples.reported),
 };
 
 const token = encodeToken({
@@ -100,6 +108,7 @@ async function printed(commandLine: string, changes: Partial<Operations> = {}) {
         missing: [],
       }),
   });
+  host.input = ['{"id":7}\n'.repeat(3)];
   host.operations = { ...operations, ...changes };
   const { stdout } = await finish(host);
   const document = JSON.parse(stdout) as { schema_version: unknown };
@@ -114,6 +123,9 @@ const commandLines: Readonly<Record<string, string>> = {
   'approve': 'approve',
   'rollback': 'rollback --version 1',
   'versions': 'versions',
+  'agents list': 'agents list',
+  'agents show': 'agents show 7',
+  'agents report': 'agents report',
   'token': 'token --address a:1',
   'nodes list': 'nodes list',
   'nodes revoke': 'nodes revoke worker-1',

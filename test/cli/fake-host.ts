@@ -6,6 +6,7 @@ import type {
   Host,
   InitRequest,
   InitResult,
+  Inlet,
   JoinRequest,
   JoinResult,
   NodeCertificates,
@@ -87,6 +88,9 @@ export class FakeHost implements Host {
   readonly environment: Host['environment'];
   readonly hostname: string;
   readonly workingDirectory = '/home/me';
+  /** What is sent to standard input, in these pieces. */
+  input: readonly string[] = [];
+  readonly stdin: Inlet = { chunks: () => this.#pieces(), isTerminal: false };
   readonly stdout = new KeptOutlet();
   readonly stderr = new KeptOutlet();
   readonly clock = new LeapingClock();
@@ -159,6 +163,10 @@ export class FakeHost implements Host {
         this.closedCount++;
       },
     };
+  }
+
+  async *#pieces(): AsyncGenerator<Uint8Array> {
+    for (const piece of this.input) yield new TextEncoder().encode(piece);
   }
 
   /** Makes both outlets a terminal. */

@@ -20,6 +20,9 @@ Commands:
   check          Compare the files on the disk with the master, change nothing
   diff           Show what a round of synchronisation would change
   status         Show how the running daemon is doing
+  agents list    List agents, with what they reported
+  agents show    Show all that is known of one agent
+  agents report  Take in what agents report, from standard input
   approve        Let through what a guard has halted
   rollback       Put back earlier versions of files
   versions       List the changes of files that can be undone

@@ -1,4 +1,10 @@
 /** Documents of a small cluster, with every field; and the moment at which they were made. */
+import type {
+  AgentDocument,
+  AgentsDocument,
+  AgentShowDocument,
+  ReportDocument,
+} from '../../src/node/agent-documents.ts';
 import type { CertificateFacts } from '../../src/identity/checks.ts';
 import type {
   ApproveDocument,
@@ -71,6 +77,13 @@ export const worker: StatusDocument = {
     reason: 'it would lose 700 of 1239 files',
     since: '2026-11-23T09:22:05Z',
   }],
+  agents: {
+    total: 1204,
+    by_status: { never_connected: 3, pending: 1, active: 1180, disconnected: 20 },
+    by_node: [{ node: 'worker-1', never_connected: 0, pending: 1, active: 1180, disconnected: 20 }],
+    unconfirmed: 17,
+    refused: 2,
+  },
   tasks,
   certificate_expires: '2027-01-24T09:27:05Z',
   longest_loop_hold_ms: 12,
@@ -110,6 +123,7 @@ export const master: StatusDocument = {
   role: 'master',
   sets: worker.sets.map((set) => ({ ...set, halted: null })),
   halted: [],
+  agents: { ...worker.agents, unconfirmed: 0, refused: 0 },
   tasks: [{ ...tasks[0]!, name: 'local-integrity', last_summary: 'Nothing has changed.' }],
   master: null,
   in_sync: null,
@@ -283,4 +297,74 @@ export const authority: CertificateFacts = {
   fingerprint: 'ef'.repeat(32),
   issuerFingerprint: undefined,
   notAfterMs: nowMs + 3650 * 86_400_000,
+};
+
+// --- agents ------------------------------------------------------------------------------------
+
+export const agent: AgentDocument = {
+  id: '007',
+  name: 'web-7',
+  ip: '10.0.0.7',
+  register_ip: 'any',
+  version: 'v4.14.7',
+  os_name: 'Ubuntu',
+  os_version: '22.04.3 LTS',
+  os_major: '22',
+  os_minor: '04',
+  os_codename: 'Jammy Jellyfish',
+  os_build: null,
+  os_platform: 'ubuntu',
+  os_uname: 'Linux web-7 5.15.0',
+  os_arch: 'x86_64',
+  config_sum: null,
+  merged_sum: null,
+  manager_host: null,
+  group_config_status: 'synced',
+  connection_status: 'active',
+  last_keepalive: nowMs / 1000 - 12,
+  disconnection_time: 0,
+  status_code: 0,
+  node_name: 'worker-1',
+  groups: ['default', 'web'],
+  labels: { site: 'Graz' },
+  date_add: nowMs / 1000 - 86_400,
+  source: 'keys',
+};
+
+const silent: AgentDocument = {
+  ...agent,
+  id: '1234',
+  name: 'database-with-a-long-name.example',
+  ip: null,
+  os_name: null,
+  os_version: null,
+  os_platform: null,
+  connection_status: 'never_connected',
+  last_keepalive: null,
+  node_name: null,
+  groups: [],
+  labels: {},
+  source: 'command',
+};
+
+export const agents: AgentsDocument = {
+  schema_version: 1,
+  total: 2,
+  view: 'master',
+  confirmed: null,
+  agents: [agent, silent],
+};
+
+export const shownAgent: AgentShowDocument = {
+  schema_version: 1,
+  view: 'worker',
+  confirmed: '2026-11-23T09:27:01Z',
+  agent,
+};
+
+export const reported: ReportDocument = {
+  schema_version: 1,
+  accepted: 2,
+  refused_count: 1,
+  refused: [{ line: 3, problem: '"id" is missing' }],
 };

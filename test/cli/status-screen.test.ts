@@ -25,6 +25,12 @@ SET         FILES      SIZE  STATE   PATH
 agent-keys      1   1.2 KiB  ok      etc
 shared      1,239  12.4 MiB  halted  etc/shared
 
+AGENTS OF  ACTIVE  DISCONNECTED  PENDING  NEVER
+worker-1    1,180            20        1      0
+all 1,204   1,180            20        1      3
+17 agents not yet confirmed by the master
+2 agents not known to the master
+
 TASK        STATE      LAST SUCCESS  TOOK   RESULT
 keep-alive  waiting    12 s ago      2 ms
 integrity   failed 3x  12 min ago    8.2 s  Cannot write "etc/rules/local_rules…
@@ -52,6 +58,10 @@ SET         FILES      SIZE  STATE  PATH
 agent-keys      1   1.2 KiB  ok     etc
 shared      1,239  12.4 MiB  ok     etc/shared
 
+AGENTS OF  ACTIVE  DISCONNECTED  PENDING  NEVER
+worker-1    1,180            20        1      0
+all 1,204   1,180            20        1      3
+
 TASK             STATE    LAST SUCCESS  TOOK  RESULT
 local-integrity  waiting  12 s ago      2 ms  Nothing has changed.
 
@@ -61,7 +71,22 @@ Set "shared" is halted on worker-2: it would lose 700 of 1239 files
   );
 });
 
-const well: StatusDocument = { ...worker, sets: [], halted: [], tasks: [], in_sync: true };
+const noAgents = {
+  total: 0,
+  by_status: { never_connected: 0, pending: 0, active: 0, disconnected: 0 },
+  by_node: [],
+  unconfirmed: 0,
+  refused: 0,
+};
+
+const well: StatusDocument = {
+  ...worker,
+  sets: [],
+  halted: [],
+  agents: noAgents,
+  tasks: [],
+  in_sync: true,
+};
 
 test('statusScreen() tells how a worker stands to its master', () => {
   const third = (status: StatusDocument) => screenOf(status).split('\n')[2];

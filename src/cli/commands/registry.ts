@@ -3,6 +3,8 @@
  */
 import type { CommandName } from '../command-table.ts';
 import type { Handler } from '../context.ts';
+import { agentsList, agentsShow } from './agents.ts';
+import { agentsReport } from './agents-report.ts';
 import { approve } from './approve.ts';
 import { certShow } from './cert.ts';
 import { check, diff } from './check.ts';
@@ -30,6 +32,9 @@ export const handlers: Readonly<Record<CommandName, Handler>> = {
   check,
   diff,
   status,
+  'agents list': agentsList,
+  'agents show': agentsShow,
+  'agents report': agentsReport,
   approve,
   rollback,
   versions,
