@@ -103,14 +103,25 @@ export function toHex(bytes: ByteString): string {
   return hex;
 }
 
+/** The value of each hexadecimal digit by its character; what is none has bits beyond the four. */
+const NO_DIGIT = 0xff;
+const digitValues = new Uint8Array(256).fill(NO_DIGIT);
+for (const digits of ['0123456789abcdef', '0123456789ABCDEF']) {
+  for (let value = 0; value < 16; value++) digitValues[digits.charCodeAt(value)] = value;
+}
+
 /** The byte string of hexadecimal digits; undefined where the text is not such. */
 export function fromHex(hex: string): ByteString | undefined {
-  if (hex.length % 2 !== 0 || /[^0-9a-fA-F]/.test(hex)) return undefined;
-  let bytes = '';
-  for (let i = 0; i < hex.length; i += 2) {
-    bytes += String.fromCharCode(Number.parseInt(hex.slice(i, i + 2), 16));
+  if (hex.length % 2 !== 0) return undefined;
+  const bytes = new Uint8Array(hex.length / 2);
+  let seen = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    const high = digitValues[hex.charCodeAt(2 * i)] ?? NO_DIGIT;
+    const low = digitValues[hex.charCodeAt(2 * i + 1)] ?? NO_DIGIT;
+    seen |= high | low;
+    bytes[i] = high << 4 | low;
   }
-  return bytes;
+  return seen > 15 ? undefined : fromBytes(bytes);
 }
 
 /** One array with the contents of all. */
