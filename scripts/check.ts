@@ -15,7 +15,7 @@ import { root } from './tools.ts';
 const CORE = ['base', 'ports', 'wire', 'session', 'files', 'agents', 'identity'];
 
 /** All but the folders that put the program together. */
-const PARTS = [...CORE, 'tasks', 'config', 'node', 'cli', 'runtime'];
+const PARTS = [...CORE, 'wazuh', 'tasks', 'config', 'node', 'cli', 'runtime'];
 
 /**
  * Who may import whom inside src; `type x` allows only types of x. A folder's own files are always
@@ -29,11 +29,11 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   files: ['base', 'ports'],
   agents: ['base', 'ports'],
   identity: ['base', 'ports'],
-  wazuh: ['base', 'ports'],
+  wazuh: ['base', 'ports', 'files', 'agents', 'tasks'],
   config: ['base', 'ports', 'files', 'agents', 'identity'],
   tasks: CORE,
-  node: [...CORE, 'tasks', 'config'],
-  cli: [...CORE, 'tasks', 'config', 'node'],
+  node: [...CORE, 'wazuh', 'tasks', 'config'],
+  cli: [...CORE, 'wazuh', 'tasks', 'config', 'node'],
   runtime: ['base', 'ports', 'identity'],
   app: PARTS,
   main: [...PARTS, 'app'],

@@ -70,7 +70,7 @@ export interface PeerCertificate {
 export interface Stream {
   /** Host and port of the other end, for logs. */
   readonly remote: string;
-  /** The application protocol agreed on in the handshake. */
+  /** The application protocol agreed on in the handshake; "" where there was none. */
   readonly protocol: string;
   /** The peer's certificate, verified against the cluster's authority; undefined if it had none. */
   readonly certificate: PeerCertificate | undefined;
@@ -131,6 +131,20 @@ export interface Network {
   /**
    * Accepts connections and hands over those that finished the handshake in time. Limits on
    * unfinished handshakes are kept here.
+   */
+  listen(address: string, onStream: (stream: Stream) => void): Promise<Listener>;
+}
+
+/** Connections without TLS, for protocols that bring their own protection. */
+export interface PlainNetwork {
+  /**
+   * Opens a connection; names are treated as by `Network`.
+   * @throws ClusterError `unreachable` or `timeout`
+   */
+  connect(address: string, options: { readonly signal: AbortSignal }): Promise<Stream>;
+  /**
+   * Accepts connections and hands them over at once. How many there may be, in all and from one
+   * address, is limited here; how long one may be silent is for who takes them.
    */
   listen(address: string, onStream: (stream: Stream) => void): Promise<Listener>;
 }
@@ -483,10 +497,13 @@ export interface Ports {
   readonly random: Random;
   readonly log: Logger;
   readonly network: Network;
+  readonly plainNetwork: PlainNetwork;
   readonly files: Files;
   readonly watcher: Watcher;
   readonly hashing: Hashing;
+  readonly symmetricCrypto: SymmetricCrypto;
   readonly compression: Compression;
+  readonly zlib: Zlib;
   readonly database: Database;
   readonly processes: Processes;
 }

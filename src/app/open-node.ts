@@ -20,10 +20,13 @@ import { openDatabase } from '../runtime/database.ts';
 import { openFiles } from '../runtime/files.ts';
 import { createHashing } from '../runtime/hashing.ts';
 import { createTlsNetwork } from '../runtime/net.ts';
+import { createPlainNetwork } from '../runtime/plain-net.ts';
 import { createProcesses } from '../runtime/processes.ts';
 import { systemRandom } from '../runtime/random.ts';
+import { createSymmetricCrypto } from '../runtime/symmetric-crypto.ts';
 import { makeDirectory, systemFacts } from '../runtime/system.ts';
 import { createWatcher } from '../runtime/watcher.ts';
+import { createZlib } from '../runtime/zlib.ts';
 import { protocolNames } from '../wire/handshake.ts';
 import { identifyMaster, identifyWorker, type Trust } from './identify.ts';
 import { openIssuer } from './issuer.ts';
@@ -108,10 +111,13 @@ async function openParts(
     random: systemRandom,
     log,
     network,
+    plainNetwork: createPlainNetwork({ log, clock }),
     files: disk,
     watcher: createWatcher({ root, clock, onWarning }),
     hashing,
+    symmetricCrypto: createSymmetricCrypto(),
     compression: createCompression(),
+    zlib: createZlib(),
     database,
     processes: createProcesses(clock),
   };

@@ -19,6 +19,9 @@ export interface HandshakeLimits {
   readonly handshakeMs: number;
 }
 
+/** How many places a gate has, in all and for one address. */
+export type Places = Pick<HandshakeLimits, 'handshakesMax' | 'handshakesPerAddressMax'>;
+
 /** What is used where nothing else is said. */
 export const handshakeLimitsDefault: HandshakeLimits = {
   handshakesMax: 512,
@@ -31,11 +34,11 @@ export type Refused = 'tooManyHere' | 'tooManyFromThere';
 
 /** Counts the places taken. */
 export class HandshakeGate {
-  readonly #limits: HandshakeLimits;
+  readonly #limits: Places;
   readonly #byOrigin = new Map<string, number>();
   #count = 0;
 
-  constructor(limits: HandshakeLimits) {
+  constructor(limits: Places) {
     this.#limits = limits;
   }
 

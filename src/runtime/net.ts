@@ -6,14 +6,10 @@
  * certificate; a stream without one is nobody's. Names are resolved at each connect, and all their
  * addresses are tried in turn until one leads to a peer that the caller accepts.
  */
-import { lookup } from 'node:dns/promises';
-import { isIP } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import type { ConnectionOptions, TLSSocket } from 'node:tls';
-import { abortReason, throwIfAborted, untilAborted } from '../base/async.ts';
+import { throwIfAborted } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
-import { parseAddress } from '../base/address.ts';
-import type { Address } from '../base/address.ts';
 import type {
   Clock,
   ConnectOptions,
@@ -23,9 +19,9 @@ import type {
   PeerCertificate,
   Stream,
 } from '../ports.ts';
+import { dialInTurn, type LookUp, readAddress, untilReady } from './dialling.ts';
 import { handshakeLimitsDefault } from './handshake-gate.ts';
 import type { HandshakeLimits } from './handshake-gate.ts';
-import { connectError } from './net-errors.ts';
 import { endpointOf, TlsListener } from './net-listener.ts';
 import { SocketStream } from './socket-stream.ts';
 import { peerFacts, secureContext } from './tls-credentials.ts';
@@ -51,7 +47,7 @@ export interface TlsNetworkOptions {
   /** Reads a peer's certificate (DER), which is verified already. */
   readonly readPeer: (der: Uint8Array) => PeerCertificate;
   /** The IP addresses of a host name, best first. @default those that the system finds */
-  readonly lookUp?: (host: string) => Promise<readonly string[]>;
+  readonly lookUp?: LookUp;
   readonly limits?: Partial<NetworkLimits>;
   readonly log: Logger;
   readonly clock: Clock;
@@ -118,36 +114,20 @@ class SystemNetwork implements TlsNetwork {
   async connect(text: string, options: ConnectOptions): Promise<Stream> {
     const { signal } = options;
     throwIfAborted(signal);
-    const { host, port } = readAddress(text);
     const tls = this.#tlsOptions(text, options);
-    let failure: ClusterError | undefined;
-    const ips = await this.#resolve(host, text, signal);
-    const timeoutMs = Math.ceil(this.#limits.connectMs / ips.length);
-    for (const ip of ips) {
-      try {
-        const stream = await this.#open({ ...tls, host: ip, port, timeoutMs }, text, options);
-        options.judge?.(stream);
-        return stream;
-      } catch (error) {
-        throwIfAborted(signal);
-        const failed = connectError(text, error as Error);
-        // An address that answered and refused tells more than one that did not answer.
-        if (failure === undefined || isSilence(failure)) failure = failed;
-      }
-    }
-    throw failure ?? new ClusterError('unreachable', `Cannot connect to ${text}: no address`);
-  }
-
-  /** The addresses of a host, in the order in which the system prefers them. */
-  async #resolve(host: string, address: string, signal: AbortSignal): Promise<readonly string[]> {
-    if (isIP(host.split('%')[0]!) !== 0) return [host];
-    const { lookUp = systemLookUp } = this.#options;
-    try {
-      return await untilAborted(lookUp(host), signal);
-    } catch (error) {
-      throwIfAborted(signal);
-      throw connectError(address, error as Error);
-    }
+    const { clock, lookUp } = this.#options;
+    const { connectMs } = this.#limits;
+    return await dialInTurn(text, { connectMs, lookUp, signal }, async (target) => {
+      const { host, port, timeoutMs } = target;
+      const stream = await untilReady(
+        connectTls({ ...tls, host, port }),
+        'secureConnect',
+        { clock, timeoutMs, signal },
+        (socket) => this.#toStream(socket, text, options),
+      );
+      options.judge?.(stream);
+      return stream;
+    });
   }
 
   #tlsOptions(address: string, { protocols, trust }: ConnectOptions): ConnectionOptions {
@@ -162,43 +142,6 @@ class SystemNetwork implements TlsNetwork {
     if (this.#credentials === undefined) throw withoutCertificate(`connect to ${address}`);
     // Judged by the caller: a peer that is turned away is told why, which TLS has no words for.
     return { ...secureContext('client', this.#credentials), ...shared, rejectUnauthorized: false };
-  }
-
-  /** Connects and shakes hands; at the deadline or when stopped, nothing is left behind. */
-  #open(target: Target, address: string, options: ConnectOptions): Promise<Stream> {
-    const { clock } = this.#options;
-    const { timeoutMs, ...tls } = target;
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      const timer = new AbortController();
-      const socket = connectTls(tls);
-      const settle = (): void => {
-        timer.abort();
-        signal.removeEventListener('abort', stop);
-        socket.off('close', hangUp);
-      };
-      const fail = (error: Error): void => {
-        settle();
-        socket.destroy();
-        reject(error);
-      };
-      const stop = (): void => fail(abortReason(signal));
-      const hangUp = (): void => fail(systemError('ECONNRESET', 'Closed by the peer'));
-      signal.addEventListener('abort', stop, { once: true });
-      // Stays: a socket that failed may fail again on its way out.
-      socket.on('error', fail);
-      socket.on('close', hangUp);
-      socket.once('secureConnect', () => {
-        settle();
-        try {
-          resolve(this.#toStream(socket, address, options));
-        } catch (error) {
-          fail(error as Error);
-        }
-      });
-      clock.sleep(timeoutMs, timer.signal)
-        .then(() => fail(systemError('ETIMEDOUT', `No answer within ${timeoutMs} ms`)), () => {});
-    });
   }
 
   #toStream(socket: TLSSocket, address: string, { protocols, trust }: ConnectOptions): Stream {
@@ -219,37 +162,8 @@ class SystemNetwork implements TlsNetwork {
   }
 }
 
-/** One address, and how long to wait for it. */
-type Target = ConnectionOptions & {
-  readonly host: string;
-  readonly port: number;
-  readonly timeoutMs: number;
-};
-
-/** Nothing was heard from the other end. */
-function isSilence(error: ClusterError): boolean {
-  return error.code === 'unreachable';
-}
-
-function systemError(code: string, message: string): Error {
-  return Object.assign(new Error(message), { code });
-}
-
-function readAddress(text: string): Address {
-  const address = parseAddress(text);
-  if (address !== undefined) return address;
-  throw new ClusterError('configuration', `Cannot use address "${text}"`, {
-    remedy: 'Write HOST:PORT, or [IPV6]:PORT',
-  });
-}
-
 function withoutCertificate(purpose: string): ClusterError {
   return new ClusterError('authentication', `Cannot ${purpose}: this node has no certificate`, {
     remedy: 'Run "muster join" on a worker, "muster init" on a master',
   });
-}
-
-async function systemLookUp(host: string): Promise<readonly string[]> {
-  const found = await lookup(host, { all: true });
-  return found.map(({ address }) => address);
 }

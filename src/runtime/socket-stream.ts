@@ -1,11 +1,11 @@
 /**
- * A TLS socket as the Stream port.
+ * A socket as the Stream port.
  *
  * What arrives waits in a queue that is bounded: beyond one mebibyte the socket is paused; where
  * the runtime cannot do that (deno), the connection is dropped before the queue harms anybody. There is one reader; when it has read to the end of what the peer sent,
  * this direction ends too. No timer outlives the socket.
  */
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import { deferred } from '../base/async.ts';
 import type { Deferred } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
@@ -41,7 +41,7 @@ const done = Promise.resolve();
 
 type Taken = IteratorResult<Uint8Array, undefined>;
 
-/** What is known of a connection when its handshake is over. */
+/** What is known of a connection when it is there, its handshake over. */
 export interface SocketFacts {
   readonly remote: string;
   readonly protocol: string;
@@ -50,7 +50,7 @@ export interface SocketFacts {
   readonly presentedChain: readonly Uint8Array[];
 }
 
-/** One end of a TLS connection. */
+/** One end of a connection. */
 export class SocketStream implements Stream {
   readonly remote: string;
   readonly protocol: string;
@@ -58,7 +58,7 @@ export class SocketStream implements Stream {
   readonly rejection: string | undefined;
   readonly presentedChain: readonly Uint8Array[];
   readonly readable: AsyncIterable<Uint8Array>;
-  readonly #socket: TLSSocket;
+  readonly #socket: Socket;
   readonly #clock: Clock;
   /** Chunks that arrived; those before `#queueStart` are taken already. */
   #queue: (Uint8Array | undefined)[] = [];
@@ -74,7 +74,7 @@ export class SocketStream implements Stream {
   #reader: Deferred<Taken> | undefined;
   #writers: Deferred<void> | undefined;
 
-  constructor(socket: TLSSocket, facts: SocketFacts, clock: Clock) {
+  constructor(socket: Socket, facts: SocketFacts, clock: Clock) {
     this.remote = facts.remote;
     this.protocol = facts.protocol;
     this.certificate = facts.certificate;

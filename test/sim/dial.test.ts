@@ -85,3 +85,22 @@ test('listen() gives a free port, refuses one that is taken, and close() frees i
   await world.run({ forMs: 100 });
   assert.equal(accepted.length, 1);
 });
+
+test('connections without TLS show nobody and need no certificate', async () => {
+  const { world, server, client, network, accepted } = await pair();
+  client.host.certificate = undefined;
+  const { signal } = new AbortController();
+  const dial = (address: string): Promise<Stream> =>
+    world.settle(client.ports().plainNetwork.connect(address, { signal }));
+  const near = await dial('server:1');
+  await world.run({ until: () => accepted.length > 0, limitMs: 1000 });
+  for (const stream of [near, accepted[0]!]) {
+    assert.equal(stream.protocol, '');
+    assert.equal(stream.certificate, undefined);
+    assert.deepEqual(stream.presentedChain, []);
+  }
+  server.host.isRefusing = true;
+  await assert.rejects(dial('server:1'), { code: 'unreachable', message: /refused/ });
+  network.setAddress('alias');
+  await assert.rejects(dial('alias:1'), { code: 'unreachable', message: /no host of that name/ });
+});

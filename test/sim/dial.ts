@@ -9,7 +9,7 @@ import { abortReason, deferred } from '../../src/base/async.ts';
 import { ClusterError, codeOf, type ErrorCode } from '../../src/base/errors.ts';
 import { type Address, parseAddress } from '../../src/base/address.ts';
 import type { ConnectOptions, Stream } from '../../src/ports.ts';
-import { type ListeningPort, NOTHING_SHOWN, type SimHost } from './host.ts';
+import { type ListeningPort, NOTHING_SHOWN, type PeerFacts, type SimHost } from './host.ts';
 import type { Handle, Life } from './life.ts';
 import type { SimNetwork } from './network.ts';
 import type { SimStream } from './stream.ts';
@@ -20,13 +20,19 @@ const SYN_GIVE_UP_MS = 10_000;
 /** The longest that looking up a name takes. */
 const LOOK_UP_MS_MAX = 3;
 
+/** How to dial: as by the Network port, or without any handshake. */
+export type DialOptions = ConnectOptions | {
+  readonly trust: 'nobody';
+  readonly signal: AbortSignal;
+};
+
 /** One attempt to connect. */
 export class Dial {
   readonly #life: Life;
   readonly #network: SimNetwork;
   readonly #host: SimHost;
   readonly #address: string;
-  readonly #options: ConnectOptions;
+  readonly #options: DialOptions;
   readonly #outcome = deferred<Stream>();
   readonly #handle: Handle;
   readonly #startMs: number;
@@ -43,7 +49,7 @@ export class Dial {
     network: SimNetwork,
     host: SimHost,
     address: string,
-    options: ConnectOptions,
+    options: DialOptions,
   ) {
     this.#life = life;
     this.#network = network;
@@ -99,7 +105,9 @@ export class Dial {
       if (target.isRefusing || listening === undefined) {
         this.#fail('unreachable', 'the connection was refused');
       } else {
-        this.#whenAnswered(target, () => this.#shakeHands(target, listening));
+        const options = this.#options;
+        if (options.trust === 'nobody') this.#connect(target, listening, '', NOTHING_SHOWN);
+        else this.#whenAnswered(target, () => this.#shakeHands(target, listening, options));
       }
     });
   }
@@ -118,8 +126,11 @@ export class Dial {
     });
   }
 
-  #shakeHands(target: SimHost, listening: ListeningPort): void {
-    const { protocols, trust } = this.#options;
+  #shakeHands(
+    target: SimHost,
+    listening: ListeningPort,
+    { protocols, trust, judge }: ConnectOptions,
+  ): void {
     const protocol = protocols.find((name) => target.protocols?.includes(name) ?? true);
     if (protocol === undefined) {
       this.#fail('incompatible', 'there is no protocol in common');
@@ -133,25 +144,30 @@ export class Dial {
     }
     const unjudged = { ...NOTHING_SHOWN, presentedChain: target.presentedChain };
     const isJudged = trust === 'cluster';
+    const shown = isJudged ? target.judge(this.#host) : NOTHING_SHOWN;
+    this.#connect(target, listening, protocol, isJudged ? seen : unjudged, { shown, judge });
+  }
+
+  /** Makes the connection; the other side has shown what is `seen`. */
+  #connect(
+    target: SimHost,
+    listening: ListeningPort,
+    protocol: string,
+    seen: PeerFacts,
+    { shown = NOTHING_SHOWN, judge }: {
+      readonly shown?: PeerFacts;
+      readonly judge?: ConnectOptions['judge'];
+    } = {},
+  ): void {
     const clientAddress = `${this.#host.name}:${this.#network.freePort()}`;
     const [near, far] = this.#network.connection(
       protocol,
-      {
-        host: this.#host,
-        life: this.#life,
-        address: clientAddress,
-        shown: isJudged ? target.judge(this.#host) : NOTHING_SHOWN,
-      },
-      {
-        host: target,
-        life: listening.life,
-        address: this.#address,
-        shown: isJudged ? seen : unjudged,
-      },
+      { host: this.#host, life: this.#life, address: clientAddress, shown },
+      { host: target, life: listening.life, address: this.#address, shown: seen },
     );
     this.#accept(target, listening, clientAddress, far);
     try {
-      this.#options.judge?.(near);
+      judge?.(near);
     } catch (error) {
       this.#miss(error as Error);
       return;

@@ -1,16 +1,20 @@
 /**
- * Hashing and Compression of the simulated world.
+ * Hashing, crypto and Compression of the simulated world.
  *
- * Hashes are the real ones. Compression is not: zstd gives other bytes under other runtimes, and
+ * Hashes and crypto are the real ones. Compression is not: zstd gives other bytes under other runtimes, and
  * lengths on the wire decide what happens in the world. This one packs runs of equal bytes, keeps
  * the contract (a limit on the way back, damage is noticed), and is the same everywhere.
  */
 import { ClusterError } from '../../src/base/errors.ts';
-import type { Compression, Hashing } from '../../src/ports.ts';
+import type { Compression, Hashing, SymmetricCrypto } from '../../src/ports.ts';
 import { createHashing } from '../../src/runtime/hashing.ts';
+import { createSymmetricCrypto } from '../../src/runtime/symmetric-crypto.ts';
 
 /** The Hashing port: the real one. */
 export const simHashing: Hashing = await createHashing();
+
+/** The SymmetricCrypto port: the real one. */
+export const simCrypto: SymmetricCrypto = createSymmetricCrypto();
 
 /** First byte of everything compressed. */
 const MAGIC = 0xc5;

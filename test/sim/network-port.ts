@@ -1,11 +1,11 @@
 /**
- * The Network port of a simulated node.
+ * The Network and PlainNetwork ports of a simulated node.
  *
  * Connecting is in `dial.ts`; here is the other side, which accepts what has shaken hands.
  */
 import { ClusterError } from '../../src/base/errors.ts';
 import { formatAddress } from '../../src/base/address.ts';
-import type { Listener, Network, Stream } from '../../src/ports.ts';
+import type { Listener, Network, PlainNetwork, Stream } from '../../src/ports.ts';
 import { Dial, readAddress } from './dial.ts';
 import type { SimHost } from './host.ts';
 import type { Life } from './life.ts';
@@ -21,6 +21,16 @@ export function networkPort(life: Life, network: SimNetwork, host: SimHost): Net
       life.operation(`listens on ${address}`, 0, () => {
         return listen(life, network, host, address, onStream);
       }),
+  };
+}
+
+/** The port for connections without TLS: nobody shows a certificate there. */
+export function plainNetworkPort(life: Life, network: SimNetwork, host: SimHost): PlainNetwork {
+  return {
+    connect: async (address, { signal }) => {
+      return new Dial(life, network, host, address, { trust: 'nobody', signal }).start();
+    },
+    listen: (address, onStream) => networkPort(life, network, host).listen(address, onStream),
   };
 }
 

@@ -11,11 +11,11 @@ import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import type { NodeIdentity, Ports } from '../../src/ports.ts';
 import { type ClockOptions, MachineClock, SimClock } from './clock.ts';
 import { type DiskOptions, SimDisk } from './disk.ts';
-import { simCompression, simHashing } from './hashing.ts';
+import { simCompression, simCrypto, simHashing } from './hashing.ts';
 import { simCertificate, type SimHost } from './host.ts';
 import { Life } from './life.ts';
 import { type LogRecord, RecordingLogger } from './log.ts';
-import { networkPort } from './network-port.ts';
+import { networkPort, plainNetworkPort } from './network-port.ts';
 import type { SimNetwork } from './network.ts';
 import { SimOperator } from './operator.ts';
 import { CommandScript, scriptedProcesses } from './processes.ts';
@@ -24,6 +24,7 @@ import { treeReader } from './tree-reader.ts';
 import { treeWriter } from './tree-writer.ts';
 import { simWatcher, type WatcherOptions } from './watcher.ts';
 import type { World } from './world.ts';
+import { simZlib } from './zlib.ts';
 
 /** What a node is like. */
 export interface SimNodeOptions {
@@ -201,10 +202,13 @@ export class SimNode {
       random: random.fork('random'),
       log: new RecordingLogger(life, this.records),
       network: networkPort(life, this.#network, this.host),
+      plainNetwork: plainNetworkPort(life, this.#network, this.host),
       files: { ...treeReader(life, this.disk), ...treeWriter(life, this.disk) },
       watcher: simWatcher(life, this.disk, random.fork('watcher'), this.#watcher),
       hashing: simHashing,
+      symmetricCrypto: simCrypto,
       compression: simCompression,
+      zlib: simZlib,
       database: this.disk.database.port(life),
       processes: scriptedProcesses(life, this.commands),
     };
