@@ -150,6 +150,11 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** Passes over the next bytes; gives where they start. */
+  skip(length: number): number {
+    return this.#take(length);
+  }
+
   #take(length: number): number {
     const start = this.#at;
     const missing = length - this.remaining;

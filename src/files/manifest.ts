@@ -9,14 +9,14 @@
  *
  * Arrays that a manifest hands out are its own: they must not be changed.
  */
-import { type BytePath, type ByteString } from '../base/bytes.ts';
+import { type BytePath, type ByteString, equalBytes, fromBytes } from '../base/bytes.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { invariant } from '../base/errors.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import { digestBytes, emptyDigest, fanOut, leafOf, leavesCount } from './digest-tree.ts';
 import type { Entry, EntryChange } from './entry.ts';
-import { emptyRows, findRow, mergeRows, writeDigested } from './packed-leaf.ts';
-import { unpackRow } from './rows.ts';
+import { emptyRows, findRow, measureRows, mergeRows, writeDigested } from './packed-leaf.ts';
+import { unpackRow, unpackRows } from './rows.ts';
 
 export { differingBranches } from './digest-tree.ts';
 export { packRow, readRows } from './rows.ts';
@@ -27,6 +27,19 @@ export interface ManifestOptions {
   /** The cluster's content hash; digests are computed with it too. */
   readonly algorithm: HashAlgorithm;
 }
+
+/** A leaf of a manifest, as it can be stored. */
+export interface Leaf {
+  /** 0 to 4095. */
+  readonly leaf: number;
+  /** Packed rows, sorted by path. */
+  readonly rows: Uint8Array;
+  /** Undefined where it has not been computed. */
+  readonly digest: ByteString | undefined;
+}
+
+/** Changes looked at between two breaths. */
+const changesPerBreath = 2_000;
 
 /** An immutable table of entries. */
 export class Manifest {
@@ -63,6 +76,15 @@ export class Manifest {
     );
   }
 
+  /** A manifest of leaves that one of the same algorithm had; those not given are empty. */
+  static fromLeaves(options: ManifestOptions, leaves: Iterable<Leaf>): Manifest {
+    const empty = Manifest.empty(options);
+    const byBranch = Map.groupBy(leaves, ({ leaf }) => Math.floor(leaf / fanOut));
+    return empty.#withBranches(
+      Array.from(byBranch, ([at, given]) => [at, Branch.fromLeaves(given, empty.#tools)]),
+    );
+  }
+
   /** The entry of a path, or undefined. */
   get(path: BytePath): Entry | undefined {
     const { algorithm } = this.#tools;
@@ -76,27 +98,33 @@ export class Manifest {
    * manifest where they change nothing.
    */
   with(changes: readonly EntryChange[]): Manifest {
-    const touched = new Map<number, EntryChange[]>();
+    const touched: TouchedLeaves = new Map();
+    for (const change of changes) touch(touched, change);
+    return this.#withBranches(
+      Array.from(touched, ([at, leaves]) => [at, this.#branches[at]!.with(leaves, this.#tools)]),
+    );
+  }
+
+  /**
+   * The same for any number of changes, without holding the loop. The more at once the better: few
+   * changes cost a leaf each, many share the leaves.
+   */
+  async withMany(
+    changes: Iterable<EntryChange>,
+    clock: Pick<Clock, 'breathe'>,
+  ): Promise<Manifest> {
+    const touched: TouchedLeaves = new Map();
+    let count = 0;
     for (const change of changes) {
-      invariant(
-        change.entry === undefined || change.entry.path === change.path,
-        'a change and its entry have the same path',
-      );
-      const leaf = leafOf(change.path);
-      const others = touched.get(leaf);
-      if (others === undefined) touched.set(leaf, [change]);
-      else others.push(change);
+      touch(touched, change);
+      if (++count % changesPerBreath === 0) await clock.breathe();
     }
-    const byBranch = Map.groupBy(touched, ([leaf]) => Math.floor(leaf / fanOut));
-    const branches = [...this.#branches];
-    let isSame = true;
-    for (const [index, leaves] of byBranch) {
-      const before = branches[index]!;
-      const after = before.with(leaves, this.#tools);
-      branches[index] = after;
-      isSame &&= after === before;
+    const branches: [number, Branch][] = [];
+    for (const [at, leaves] of touched) {
+      branches.push([at, this.#branches[at]!.with(leaves, this.#tools)]);
+      await clock.breathe();
     }
-    return isSame ? this : new Manifest(this.#tools, branches);
+    return this.#withBranches(branches);
   }
 
   /** Digest of all entries: equal for equal paths, sizes and hashes, whatever the history. */
@@ -143,17 +171,42 @@ export class Manifest {
     return this.#branches[Math.floor(leaf / fanOut)]!.leaves[leaf % fanOut]!;
   }
 
+  /** The leaves with other rows than in another manifest, also those that have none any more. */
+  *leavesUnlike(other: Manifest): Generator<Leaf> {
+    for (const [at, branch] of this.#branches.entries()) {
+      const others = other.#branches[at]!;
+      if (branch === others) continue;
+      for (const [i, rows] of branch.leaves.entries()) {
+        // Of two tables that did not grow out of one all rows have to be compared.
+        if (rows !== others.leaves[i] && !equalBytes(rows, others.leaves[i]!)) {
+          yield this.leaf(at * fanOut + i);
+        }
+      }
+    }
+  }
+
+  /** A leaf (0 to 4095), as it can be stored. */
+  leaf(leaf: number): Leaf {
+    const branch = this.#branches[Math.floor(leaf / fanOut)]!;
+    const index = leaf % fanOut;
+    return { leaf, rows: branch.leaves[index]!, digest: branch.knownLeafDigest(index) };
+  }
+
   /** The entries of a leaf (0 to 4095), sorted by path. */
   leafEntries(leaf: number): Entry[] {
-    const entries: Entry[] = [];
-    const reader = new ByteReader(this.leafRows(leaf));
-    while (reader.remaining > 0) entries.push(unpackRow(reader, this.#tools.algorithm));
-    return entries;
+    return unpackRows(this.leafRows(leaf), this.#tools.algorithm);
   }
 
   /** All entries, leaf by leaf: not in the order of their paths. */
   *entries(): Generator<Entry> {
     for (let leaf = 0; leaf < leavesCount; leaf++) yield* this.leafEntries(leaf);
+  }
+
+  #withBranches(changed: readonly (readonly [at: number, branch: Branch])[]): Manifest {
+    if (changed.every(([at, branch]) => branch === this.#branches[at])) return this;
+    const branches = [...this.#branches];
+    for (const [at, branch] of changed) branches[at] = branch;
+    return new Manifest(this.#tools, branches);
   }
 }
 
@@ -163,6 +216,24 @@ export class Manifest {
 interface Tools extends ManifestOptions {
   /** Room to assemble rows in; its content means nothing between two calls. */
   readonly scratch: ByteWriter;
+}
+
+/** Changes by branch, and in there by leaf. */
+type TouchedLeaves = Map<number, Map<number, EntryChange[]>>;
+
+function touch(touched: TouchedLeaves, change: EntryChange): void {
+  const { path, entry } = change;
+  invariant(
+    entry === undefined || entry.path === path,
+    'a change and its entry have the same path',
+  );
+  const leaf = leafOf(path);
+  const at = Math.floor(leaf / fanOut);
+  let leaves = touched.get(at);
+  if (leaves === undefined) touched.set(at, leaves = new Map());
+  const changes = leaves.get(leaf);
+  if (changes === undefined) leaves.set(leaf, [change]);
+  else changes.push(change);
 }
 
 /** 64 leaves, and their digests as far as somebody asked for them. */
@@ -189,7 +260,25 @@ class Branch {
     this.#staleLeaves = staleLeaves;
   }
 
-  with(changed: readonly [leaf: number, changes: EntryChange[]][], tools: Tools): Branch {
+  static fromLeaves(given: readonly Leaf[], tools: Tools): Branch {
+    const leaves = Array.from<Uint8Array>({ length: fanOut }).fill(emptyRows);
+    const digests = new Uint8Array(fanOut * digestBytes);
+    const stale: number[] = [];
+    let count = 0;
+    let bytes = 0;
+    for (const { leaf, rows, digest } of given) {
+      const index = leaf % fanOut;
+      leaves[index] = rows;
+      const measure = measureRows(rows, tools.algorithm);
+      count += measure.count;
+      bytes += measure.bytes;
+      if (digest === undefined) stale.push(index);
+      else writeDigest(digests, index, digest);
+    }
+    return new Branch(leaves, count, bytes, digests, stale);
+  }
+
+  with(changed: ReadonlyMap<number, EntryChange[]>, tools: Tools): Branch {
     const leaves = [...this.leaves];
     const stale = new Set(this.#staleLeaves);
     let { count, bytes } = this;
@@ -212,6 +301,12 @@ class Branch {
     }
     this.#staleLeaves = [];
     return this.#leafDigests;
+  }
+
+  /** Digest of a leaf, if it has been computed. */
+  knownLeafDigest(index: number): ByteString | undefined {
+    if (this.#staleLeaves.includes(index)) return undefined;
+    return fromBytes(this.#leafDigests, index * digestBytes, (index + 1) * digestBytes);
   }
 
   get hasDigest(): boolean {

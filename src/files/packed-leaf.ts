@@ -76,6 +76,20 @@ export function mergeRows(
   return { rows: isSame ? rows : scratch.finish(), count, bytes };
 }
 
+/** How many entries some rows are, and the sum of their sizes. */
+export function measureRows(
+  rows: Uint8Array,
+  algorithm: HashAlgorithm,
+): { readonly count: number; readonly bytes: number } {
+  let count = 0;
+  let bytes = 0;
+  for (let at = 0; at < rows.length; at = rowEnd(rows, at, algorithm)) {
+    count++;
+    bytes += sizeAt(rows, at);
+  }
+  return { count, bytes };
+}
+
 /** Writes what the digest of a leaf is computed from: its rows without modification times. */
 export function writeDigested(
   rows: Uint8Array,

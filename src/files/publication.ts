@@ -18,6 +18,7 @@ import type { IndexStore } from './index-store.ts';
 import { Manifest } from './manifest.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { RecentLosses } from './recent-losses.ts';
+import { tablesFromStore } from './stored-tables.ts';
 import { changesBetween } from './table-difference.ts';
 
 /** What became of an offered scan. */
@@ -68,13 +69,13 @@ export class Publication {
 
   /** Takes up what was published before a restart. */
   async load(): Promise<void> {
-    const published = await this.#ports.store.loadPublished();
+    const { store, clock, hashing } = this.#ports;
+    const published = await store.loadPublished();
     if (published === undefined) return;
-    const manifests = await manifestsOf(this.sets, published.entries, {
-      clock: this.#ports.clock,
-      empty: this.#empty(),
-    });
-    this.latest.publish(this.#generation(published.generation, manifests));
+    const options = { hashing, algorithm: this.#algorithm };
+    const tables = await tablesFromStore(published, this.sets, options, clock);
+    if (published.isSameRules) store.recognisePublished(tables);
+    this.latest.publish(this.#generation(published.generation, tables));
   }
 
   /** Whether the operator has approved this content of a set. */
@@ -115,7 +116,7 @@ export class Publication {
     // Numbers never go back, not even after a stored table that had to be dropped.
     const lastNumber = Math.max(previous?.number ?? 0, this.#ports.store.lastGeneration());
     const generation = this.#generation(lastNumber + 1, manifests);
-    await this.#ports.store.savePublished(generation.number, [...changes.values()].flat());
+    await this.#ports.store.savePublished(generation.number, manifests);
     if (previous !== undefined) this.history.record(previous, generation, changes);
     this.latest.publish(generation);
     return { generation, isNew: true, ...counts, newlyHalted };
@@ -149,35 +150,4 @@ export class Publication {
   #empty(): Manifest {
     return Manifest.empty({ hashing: this.#ports.hashing, algorithm: this.#algorithm });
   }
-}
-
-/** Entries to put into a table at once between two breaths. */
-const sliceCount = 2_000;
-
-/** The tables of all sets from entries in any order. */
-export async function manifestsOf(
-  sets: SetTable,
-  entries: Iterable<EntryChange['entry'] & object>,
-  context: { readonly clock: Clock; readonly empty: Manifest },
-): Promise<Map<string, Manifest>> {
-  const waiting = new Map<string, EntryChange[]>();
-  const manifests = new Map<string, Manifest>();
-  for (const set of sets.sets) manifests.set(set.name, context.empty);
-  const flush = (name: string, changes: EntryChange[]) => {
-    manifests.set(name, manifests.get(name)!.with(changes));
-    waiting.delete(name);
-  };
-  for (const entry of entries) {
-    const set = sets.setOf(entry.path);
-    if (set === undefined) continue;
-    const changes = waiting.get(set.name) ?? [];
-    waiting.set(set.name, changes);
-    if (changes.push({ path: entry.path, entry }) >= sliceCount) {
-      flush(set.name, changes);
-      await context.clock.breathe();
-    }
-  }
-  for (const [name, changes] of waiting) flush(name, changes);
-  for (const table of manifests.values()) await table.prepareDigests(context.clock);
-  return manifests;
 }

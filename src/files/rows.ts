@@ -44,6 +44,28 @@ export function unpackRow(reader: ByteReader, algorithm: HashAlgorithm): Entry {
   };
 }
 
+/** Reads all rows of a leaf that this node packed itself: nothing is checked. */
+export function unpackRows(rows: Uint8Array, algorithm: HashAlgorithm): Entry[] {
+  const entries: Entry[] = [];
+  // One long text, of which paths and hashes are pieces, is made faster than many short ones.
+  const text = fromBytes(rows);
+  const reader = new ByteReader(rows);
+  while (reader.remaining > 0) {
+    const pathStart = reader.skip(reader.u16());
+    const pathEnd = reader.position;
+    const size = reader.u48();
+    const mtimeMs = reader.f64();
+    const hashStart = reader.skip(hashBytes[algorithm]);
+    entries.push({
+      path: text.slice(pathStart, pathEnd),
+      size,
+      mtimeMs,
+      hash: text.slice(hashStart, reader.position),
+    });
+  }
+  return entries;
+}
+
 /** Reads one row that a peer sent. */
 export function readRow(reader: ByteReader, algorithm: HashAlgorithm): Entry {
   const entry = unpackRow(reader, algorithm);

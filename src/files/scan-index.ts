@@ -2,8 +2,7 @@
  * What the last scans found, by directory: the memory that lets an unchanged tree be scanned
  * without reading a single file.
  *
- * Pure data, no I/O. It also knows in which order files were last read, so that the one whose last
- * reading is the longest ago can be read again first.
+ * Pure data, no I/O.
  */
 import type { BytePath, ByteString } from '../base/bytes.ts';
 import type { FileFacts } from '../ports.ts';
@@ -73,12 +72,11 @@ interface Directory {
 /** Records by directory and name. */
 export class ScanIndex {
   readonly #directories = new Map<BytePath, Directory>();
-  /** Paths of all records; those read longest ago come first. */
-  readonly #byCheck = new Set<BytePath>();
+  #filesCount = 0;
 
   /** How many files are recorded. */
   get filesCount(): number {
-    return this.#byCheck.size;
+    return this.#filesCount;
   }
 
   /** How many directories have been seen, with those above them. */
@@ -105,17 +103,17 @@ export class ScanIndex {
     return this.#directories.get(parentOf(path))?.files.get(nameOf(path));
   }
 
-  /** Records a file; it counts as the one read last. */
+  /** Records a file. */
   set(record: FileRecord): void {
-    const path = record.entry.path;
-    this.addDirectory(parentOf(path)).files.set(nameOf(path), record);
-    this.#byCheck.delete(path);
-    this.#byCheck.add(path);
+    const { path } = record.entry;
+    const { files } = this.addDirectory(parentOf(path));
+    const before = files.size;
+    files.set(nameOf(path), record);
+    this.#filesCount += files.size - before;
   }
 
   delete(path: BytePath): void {
-    this.#directories.get(parentOf(path))?.files.delete(nameOf(path));
-    this.#byCheck.delete(path);
+    if (this.#directories.get(parentOf(path))?.files.delete(nameOf(path))) this.#filesCount--;
   }
 
   /** Records that a directory is there, with all above it. */
@@ -144,14 +142,6 @@ export class ScanIndex {
       for (const name of this.directoriesIn(above)) found.push(joinPath(above, name));
     }
     return found.reverse();
-  }
-
-  /** Up to `count` paths whose content was read longest ago. */
-  longestUnchecked(count: number): BytePath[] {
-    const paths: BytePath[] = [];
-    if (count < 1) return paths;
-    for (const path of this.#byCheck) if (paths.push(path) >= count) break;
-    return paths;
   }
 }
 

@@ -29,7 +29,7 @@ export interface PassContext extends ReadingContext {
   readonly unlisted: Set<BytePath>;
   readonly sets: SetTable;
   /** Whether a file that looks as it did is taken to have the content that it had. */
-  readonly isTrusting: boolean;
+  readonly isTrusted: (record: FileRecord) => boolean;
   /** Told of all directories that the pass comes across; undefined where nobody watches. */
   readonly watch: DirectoryWatch | undefined;
   readonly onProgress: ((progress: ScanProgress) => void) | undefined;
@@ -284,8 +284,8 @@ export class ScanPass {
 
   #lookAtFile(path: BytePath, record: FileRecord | undefined, item: DirectoryItem): void {
     this.#filesCount++;
-    const isKnown = this.#context.isTrusting && record?.isSettled === true &&
-      hasSameFacts(record, item);
+    const isKnown = record?.isSettled === true && hasSameFacts(record, item) &&
+      this.#context.isTrusted(record);
     if (!isKnown) this.#reading.add(path, item.size);
   }
 

@@ -90,7 +90,6 @@ export class ScanReading {
       if (known !== undefined) note(path, undefined);
       return;
     }
-    // Counts as read, or it would stay the one unread longest; not settled, so it is tried again.
     if (known !== undefined) note(path, { ...known, isSettled: false });
     doubt(path);
     problems.add(

@@ -10,7 +10,7 @@
  */
 import { Mutex } from '../base/async.ts';
 import type { BytePath, ByteString } from '../base/bytes.ts';
-import { invariant } from '../base/errors.ts';
+import { leafOf, leavesCount } from './digest-tree.ts';
 import type {
   Clock,
   DirectoryWatch,
@@ -23,12 +23,12 @@ import type {
 import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
-import { Manifest } from './manifest.ts';
+import type { Manifest } from './manifest.ts';
 import { isBelow } from './paths.ts';
 import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
 import { type Itinerary, type PassContext, ScanPass, type ScanProgress } from './scan-pass.ts';
 import { type ScanProblem, ScanProblems } from './scan-problems.ts';
-import { slices, transactionRowsMax } from '../base/transaction.ts';
+import { ScanTables } from './scan-tables.ts';
 
 export type { ScanProgress } from './scan-pass.ts';
 export type { ScanProblem } from './scan-problems.ts';
@@ -93,21 +93,13 @@ export interface PlacedFile {
  */
 const rehashShareMax = 1 / 8;
 
-/** Name of the value in the store that tells when the last full scan was, by the wall clock. */
-const FULL_SCAN = 'scan.full_ms';
-
 /** Knows what is in the managed tree. */
 export class Scanner {
   readonly #ports: ScannerPorts;
   readonly #sets: SetTable;
   readonly #options: ScannerOptions;
-  readonly #store: IndexStore | undefined;
   readonly #index = new ScanIndex();
-  readonly #manifests = new Map<string, Manifest>();
-  /** Found, but not in the manifests yet: all of it is at the end of a scan. */
-  readonly #found = new Map<string, Map<BytePath, EntryChange>>();
-  /** Records to be stored, in the order in which the files were read. */
-  readonly #unsaved = new Map<BytePath, FileRecord | undefined>();
+  readonly #tables: ScanTables;
   readonly #turns = new Mutex();
   /** Directories that could not be listed. */
   readonly #unlisted = new Set<BytePath>();
@@ -116,10 +108,8 @@ export class Scanner {
   #doubtful = new Set<BytePath>();
   /** What is left of the way through the tree. */
   #itinerary: Itinerary = [];
-  /** Files that should have been read again by now, with the fraction of one. */
-  #rehashDueCount = 0;
-  /** When the longest unread files were last counted, by the monotonic clock. */
-  #rehashMs: number | undefined;
+  /** How many files the present scan may still read just because that was not done for long. */
+  #rereadsLeft = 0;
 
   constructor(
     ports: ScannerPorts,
@@ -130,10 +120,7 @@ export class Scanner {
     this.#ports = ports;
     this.#sets = sets;
     this.#options = options;
-    this.#store = store;
-    const { hashing } = ports;
-    const empty = Manifest.empty({ hashing, algorithm: options.algorithm });
-    for (const set of sets.sets) this.#manifests.set(set.name, empty);
+    this.#tables = new ScanTables(ports, this.#index, sets, options, store);
   }
 
   /** Number of files in all manifests. */
@@ -148,33 +135,12 @@ export class Scanner {
 
   /** What is in a set, as of the last scan that was finished. */
   manifest(setName: string): Manifest {
-    const manifest = this.#manifests.get(setName);
-    invariant(manifest !== undefined, `"${setName}" is a set of this node`);
-    return manifest;
+    return this.#tables.manifest(setName);
   }
 
   /** Takes up what the store remembers, so that a restart reads no file that has not changed. */
   load(): Promise<void> {
-    return this.#turns.run(async () => {
-      const store = this.#store;
-      if (store === undefined) return;
-      const changes: EntryChange[] = [];
-      await store.loadRecords((record) => {
-        const { path } = record.entry;
-        // The configuration may have changed since.
-        if (this.#sets.setOf(path) === undefined) this.#unsaved.set(path, undefined);
-        else {
-          this.#index.set(record);
-          changes.push({ path, entry: record.entry });
-        }
-      });
-      await this.#putIntoManifests(changes);
-      for (const table of this.#manifests.values()) await table.prepareDigests(this.#ports.clock);
-      await this.#save();
-      const lastMs = Number(store.value(FULL_SCAN));
-      const sinceMs = Number.isFinite(lastMs) ? this.#ports.clock.nowMs() - lastMs : 0;
-      this.#rehashMs = this.#ports.clock.monotonicMs() - Math.max(0, sinceMs);
-    });
+    return this.#turns.run(() => this.#tables.load());
   }
 
   /** Looks for changes; `watch` hears of all directories before they are listed. */
@@ -184,7 +150,9 @@ export class Scanner {
     onProgress?: (progress: ScanProgress) => void,
     watch?: DirectoryWatch,
   ): Promise<ScanReport> {
-    return this.#run({ isTrusting: true, signal, onProgress, watch }, async (pass) => {
+    const isTrusted = (record: FileRecord) => !this.#isDue(record);
+    return this.#run({ isTrusted, signal, onProgress, watch }, async (pass) => {
+      this.#rereadsLeft = Math.ceil(this.#index.filesCount * rehashShareMax);
       if (scope.kind !== 'full') {
         const doubtful = [...this.#doubtful];
         this.#doubtful.clear();
@@ -196,9 +164,6 @@ export class Scanner {
       if (isAnew) this.#itinerary = [...this.#sets.roots];
       const mayGoOn = () => scope.kind === 'full' || scope.mayGoOn(pass.progress);
       await pass.goThrough(this.#itinerary, mayGoOn);
-      await pass.readAgain(this.#index.longestUnchecked(this.#rehashCount(pass)));
-      if (this.#itinerary.length > 0) return;
-      this.#store?.setValue(FULL_SCAN, String(this.#ports.clock.nowMs()));
     });
   }
 
@@ -207,10 +172,9 @@ export class Scanner {
     signal: AbortSignal,
     onProgress?: (progress: ScanProgress) => void,
   ): Promise<ScanReport> {
-    const watch = undefined;
-    return this.#run({ isTrusting: false, signal, onProgress, watch }, async (pass) => {
+    const options = { isTrusted: () => false, signal, onProgress, watch: undefined };
+    return this.#run(options, async (pass) => {
       await pass.goThrough([...this.#sets.roots], () => true);
-      this.#rehashDueCount = 0;
     });
   }
 
@@ -218,31 +182,31 @@ export class Scanner {
   adopt(placed: readonly PlacedFile[]): Promise<void> {
     const checkedMs = this.#ports.clock.nowMs();
     return this.#turns.run(async () => {
-      const changes: EntryChange[] = [];
       for (const { path, facts, hash } of placed) {
         if (this.#sets.setOf(path) === undefined) continue;
-        const record = makeRecord(path, facts, hash, checkedMs, true);
-        this.#record(path, record);
-        changes.push({ path, entry: record.entry });
+        this.#record(path, makeRecord(path, facts, hash, checkedMs, true), false);
       }
-      await this.#putIntoManifests(changes);
-      await this.#save();
+      await this.#tables.takeUpKnown();
     });
   }
 
   /** Takes up that this program has just removed files. */
   forget(paths: readonly BytePath[]): Promise<void> {
     return this.#turns.run(async () => {
-      for (const path of paths) this.#record(path, undefined);
-      await this.#putIntoManifests(paths.map((path) => ({ path, entry: undefined })));
-      await this.#save();
+      for (const path of paths) this.#record(path, undefined, false);
+      await this.#tables.takeUpKnown();
     });
+  }
+
+  /** Stores what was taken up since the last scan; what is not stored is read again after a restart. */
+  flush(): Promise<void> {
+    return this.#turns.run(() => this.#tables.store(true));
   }
 
   // ---
 
   #run(
-    options: Pick<PassContext, 'isTrusting' | 'signal' | 'onProgress' | 'watch'>,
+    options: Pick<PassContext, 'isTrusted' | 'signal' | 'onProgress' | 'watch'>,
     work: (pass: ScanPass) => Promise<void>,
   ): Promise<ScanReport> {
     return this.#turns.run(async () => {
@@ -259,9 +223,9 @@ export class Scanner {
         unlisted: this.#unlisted,
         algorithm: this.#options.algorithm,
         racyWindowMs: this.#options.racyWindowMs,
-        note: (path, record) => this.#note(path, record),
+        note: (path, record) => this.#record(path, record, true),
         doubt: (path) => void this.#doubtful.add(path),
-        onBatch: () => this.#saveMuch(),
+        onBatch: () => this.#tables.store(false),
       });
       try {
         await work(pass);
@@ -270,9 +234,9 @@ export class Scanner {
         this.#itinerary = [];
         throw error;
       } finally {
-        await this.#save();
+        await this.#tables.store(true);
       }
-      const changes = await this.#takeUpFound();
+      const changes = await this.#tables.takeUpFound();
       return {
         ...pass.progress,
         changes,
@@ -284,19 +248,17 @@ export class Scanner {
     });
   }
 
-  /** How many of the longest unread files a scan is to read now. */
-  #rehashCount(pass: ScanPass): number {
-    const nowMs = this.#ports.clock.monotonicMs();
-    const elapsedMs = nowMs - (this.#rehashMs ?? nowMs);
-    this.#rehashMs = nowMs;
-    const { filesCount } = this.#index;
-    const dueCount = this.#rehashDueCount + filesCount * elapsedMs / this.#options.rehashEveryMs;
-    this.#rehashDueCount = Math.min(dueCount, filesCount);
-    const unreadCount = Math.max(0, filesCount - pass.progress.hashedCount);
-    const most = Math.min(unreadCount, Math.ceil(filesCount * rehashShareMax));
-    const count = Math.min(Math.floor(this.#rehashDueCount), most);
-    this.#rehashDueCount -= count;
-    return count;
+  /**
+   * Whether it is time to read a file that looks unchanged: after the whole period at the latest, and
+   * depending on the path after half of it, or files that came together would be due together for ever.
+   */
+  #isDue({ entry, checkedMs }: FileRecord): boolean {
+    const ageMs = Math.abs(this.#ports.clock.nowMs() - checkedMs);
+    const { rehashEveryMs } = this.#options;
+    if (ageMs < rehashEveryMs / 2 || this.#rereadsLeft <= 0) return false;
+    if (ageMs < rehashEveryMs * (1 + leafOf(entry.path) / leavesCount) / 2) return false;
+    this.#rereadsLeft--;
+    return true;
   }
 
   #missingRoots(): string[] {
@@ -308,72 +270,10 @@ export class Scanner {
     }).map((set) => set.name);
   }
 
-  /** Takes up what a scan found about one file. */
-  #note(path: BytePath, record: FileRecord | undefined): void {
-    this.#record(path, record);
-    const set = this.#sets.setOf(path);
-    if (set === undefined) return;
-    const found = this.#found.get(set.name) ?? new Map<BytePath, EntryChange>();
-    this.#found.set(set.name, found.set(path, { path, entry: record?.entry }));
-  }
-
-  #record(path: BytePath, record: FileRecord | undefined): void {
-    if (record === undefined) this.#index.delete(path);
-    else this.#index.set(record);
+  /** Takes up what is known of one file now. */
+  #record(path: BytePath, record: FileRecord | undefined, isFound: boolean): void {
     if (record?.isSettled === false) this.#doubtful.add(path);
     else this.#doubtful.delete(path);
-    this.#unsaved.delete(path);
-    this.#unsaved.set(path, record);
+    this.#tables.record(path, record, isFound);
   }
-
-  /** Puts what was found into the manifests, and tells what really differs. */
-  async #takeUpFound(): Promise<Map<string, EntryChange[]>> {
-    const report = new Map<string, EntryChange[]>();
-    for (const [set, found] of this.#found) {
-      const before = this.manifest(set);
-      let after = before;
-      const changes: EntryChange[] = [];
-      for (const slice of slices(found.values(), transactionRowsMax)) {
-        after = after.with(slice);
-        changes.push(...slice.filter((change) => isDifferent(before, change)));
-        await this.#ports.clock.breathe();
-      }
-      await after.prepareDigests(this.#ports.clock);
-      this.#manifests.set(set, after);
-      if (changes.length > 0) report.set(set, changes);
-    }
-    this.#found.clear();
-    return report;
-  }
-
-  /** Puts changes into the manifests that nobody has to be told about. */
-  async #putIntoManifests(changes: readonly EntryChange[]): Promise<void> {
-    for (const slice of slices(changes, transactionRowsMax)) {
-      const bySet = Map.groupBy(slice, ({ path }) => this.#sets.setOf(path)?.name);
-      for (const [set, changes] of bySet) {
-        if (set === undefined) continue;
-        this.#manifests.set(set, this.manifest(set).with(changes));
-        for (const { path } of changes) this.#found.get(set)?.delete(path);
-      }
-      await this.#ports.clock.breathe();
-    }
-  }
-
-  async #saveMuch(): Promise<void> {
-    if (this.#unsaved.size >= transactionRowsMax) await this.#save();
-  }
-
-  async #save(): Promise<void> {
-    const changes = Array.from(this.#unsaved, ([path, record]) => ({ path, record }));
-    this.#unsaved.clear();
-    await this.#store?.saveRecords(changes);
-  }
-}
-
-// ---
-
-/** Whether a change is one of content; a new time alone is nothing to tell anybody. */
-function isDifferent(before: Manifest, change: EntryChange): boolean {
-  const known = before.get(change.path);
-  return known?.hash !== change.entry?.hash || known?.size !== change.entry?.size;
 }

@@ -77,6 +77,7 @@ export async function rollbackTo(
     failures.push(...removal.failures);
   }
   await parts.applier.finish();
+  await parts.scanner.flush();
   for (const [set, digest] of digests) {
     // An approval of this very content from before would end the hold at once.
     parts.halts.withdraw(set);

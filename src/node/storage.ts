@@ -8,7 +8,7 @@ import { applyMigrations, laterApplyMigrations } from '../files/apply.ts';
 import { SetTable } from '../files/file-set.ts';
 import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
-import { indexMigrations, IndexStore } from '../files/index-store.ts';
+import { indexMigrations, IndexStore, leafMigrations } from '../files/index-store.ts';
 import { LocalTree } from '../files/local-tree.ts';
 import { lossMigrations, RecentLosses } from '../files/recent-losses.ts';
 import { Scanner } from '../files/scan.ts';
@@ -29,6 +29,7 @@ const migrations: readonly string[] = [
   ...agentMigrations,
   ...lossMigrations,
   ...laterApplyMigrations,
+  ...leafMigrations,
 ];
 
 /** The stores of a node. */
@@ -48,7 +49,7 @@ export async function openStorage(ports: Ports, config: Config): Promise<Storage
     config.localIntegrity;
   migrate(database, migrations);
   const sets = new SetTable(config.sets, hashing, algorithm);
-  const index = new IndexStore({ clock, database }, { algorithm });
+  const index = new IndexStore({ clock, database, hashing }, sets, { algorithm });
   const scanner = new Scanner(
     { tree: files, clock, log: ports.log, hashing },
     sets,

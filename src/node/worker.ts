@@ -8,8 +8,7 @@ import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import { Applier } from '../files/apply.ts';
 import { changesBetween } from '../files/table-difference.ts';
-import { manifestsOf } from '../files/publication.ts';
-import { Manifest } from '../files/manifest.ts';
+import { tablesFromStore } from '../files/stored-tables.ts';
 import { VersionStore } from '../files/version-store.ts';
 import type { OwnCertificate } from '../identity/issuing.ts';
 import type { Ports, Stream } from '../ports.ts';
@@ -414,8 +413,7 @@ export class WorkerNode {
         remedy: 'Run "muster sync --once" or "muster run" first',
       });
     }
-    const empty = Manifest.empty({ hashing, algorithm });
-    const wanted = await manifestsOf(sets, applied.entries, { clock, empty });
+    const wanted = await tablesFromStore(applied, sets, { hashing, algorithm }, clock);
     const differences: DifferenceDocument[] = [];
     for (const set of sets.sets) {
       const actual = tree.scanner.manifest(set.name);

@@ -41,7 +41,7 @@ test('a rebuilt master with an emptied tree halts its workers, each until it is 
   // The machine is new: neither tree nor database are what they were.
   for (const path of master.operator.snapshot().keys()) master.operator.remove(path);
   const database = master.ports().database;
-  for (const table of ['published', 'scan_records', 'index_values']) {
+  for (const table of ['published_leaves', 'scan_leaves', 'index_values']) {
     database.exec(`DELETE FROM ${table}`);
   }
   master.operator.write('etc/rules/only.xml', 'the only rule');

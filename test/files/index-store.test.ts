@@ -1,135 +1,211 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromBytes } from '../../src/base/bytes.ts';
-import type { Entry, EntryChange } from '../../src/files/entry.ts';
-import { IndexStore } from '../../src/files/index-store.ts';
-import type { FileRecord } from '../../src/files/scan-index.ts';
-import { entry } from './material.ts';
+import type { Entry } from '../../src/files/entry.ts';
+import { SetTable } from '../../src/files/file-set.ts';
+import { type IndexPorts, IndexStore, type Tables } from '../../src/files/index-store.ts';
+import { Manifest, type ManifestOptions } from '../../src/files/manifest.ts';
+import { tablesFromStore } from '../../src/files/stored-tables.ts';
+import { simHashing } from '../sim/hashing.ts';
+import { entry, fileSet } from './material.ts';
 import { TreeWorld } from './tree-world.ts';
 
-function record(path: string, settings: Partial<FileRecord> = {}): FileRecord {
-  const known = { ...entry(path), mtimeMs: 1_700_000_000_123 };
-  return { entry: known, ctimeMs: 5, inode: 7, checkedMs: 9, isSettled: true, ...settings };
-}
-
-async function loadAll(tree: TreeWorld, store: IndexStore): Promise<FileRecord[]> {
-  const records: FileRecord[] = [];
-  await tree.run(store.loadRecords((found) => records.push(found)));
-  return records;
-}
-
-const put = (one: Entry): EntryChange => ({ path: one.path, entry: one });
-const drop = (path: string): EntryChange => ({ path, entry: undefined });
-const byPath = (left: Entry, right: Entry): number => (left.path < right.path ? -1 : 1);
+const options: ManifestOptions = { hashing: simHashing, algorithm: 'md5' };
 const many = (count: number, content = 'a'): Entry[] =>
-  Array.from({ length: count }, (_, i) => entry(`file ${String(i).padStart(5, '0')}`, content));
+  Array.from({ length: count }, (_, i) => entry(`etc/rules/${i}`, content));
+const tables = (entries: readonly Entry[]): Tables =>
+  new Map([['rules', Manifest.fromEntries(options, entries)]]);
 
-test('IndexStore keeps every byte of paths and hashes', async () => {
+const sorted = (entries: Iterable<Entry>): Entry[] =>
+  [...entries].sort((left, right) => left.path < right.path ? -1 : 1);
+
+/** The published entries as another incarnation finds them. */
+async function published(
+  tree: TreeWorld,
+  store = tree.indexStore(),
+  sets = tree.sets,
+): Promise<{ generation: number; entries: Entry[] } | undefined> {
+  const stored = await tree.run(store.loadPublished());
+  if (stored === undefined) return undefined;
+  const found = await tree.run(tablesFromStore(stored, sets, options, tree.ports.clock));
+  const entries = sorted([...found.values()].flatMap((table) => [...table.entries()]));
+  return { generation: stored.generation, entries };
+}
+
+test('IndexStore keeps every byte of paths and hashes, and digests', async () => {
   const tree = new TreeWorld();
-  const store = tree.indexStore();
   const allBytes = Array.from({ length: 255 }, (_, i) => i + 1);
-  const path = fromBytes(Uint8Array.from(allBytes.filter((byte) => byte !== 0x2f)));
+  const name = fromBytes(Uint8Array.from(allBytes.filter((byte) => byte !== 0x2f)));
   const hash = fromBytes(Uint8Array.from({ length: 16 }, (_, i) => i * 17));
-  const odd = record(path, { inode: 2 ** 60, entry: { path, size: 2 ** 52, mtimeMs: -1, hash } });
-  await tree.run(store.saveRecords([{ path, record: odd }]));
-  assert.deepEqual(await loadAll(tree, store), [odd]);
-  await tree.run(store.savePublished(1, [put(odd.entry)]));
-  assert.deepEqual((await tree.run(store.loadPublished()))?.entries, [odd.entry]);
+  const odd = { path: `etc/rules/${name}`, size: 2 ** 47, mtimeMs: -1.5, hash };
+  const table = Manifest.fromEntries(options, [odd, ...many(100)]);
+  await tree.run(table.prepareDigests(tree.ports.clock));
+  await tree.run(tree.indexStore().savePublished(1, new Map([['rules', table]])));
+  const entries = sorted([odd, ...many(100)]);
+  assert.deepEqual(await published(tree), { generation: 1, entries });
+  const stored = await tree.run(tree.indexStore().loadPublished());
+  assert.ok(stored !== undefined);
+  assert.ok(stored.leaves.every(({ leaf, digest }) => digest === table.leaf(leaf).digest));
+  assert.equal(Manifest.fromLeaves(options, stored.leaves).rootDigest, table.rootDigest);
   await tree.world.stop();
 });
 
-test('IndexStore.loadRecords() gives those read longest ago first, over pages', async () => {
+test('IndexStore.loadScan() gives what was saved, over pages', async () => {
   const tree = new TreeWorld();
   const store = tree.indexStore();
-  const all = many(1200).map(({ path }) => record(path));
-  const changes = (records: FileRecord[]) =>
-    records.map((one) => ({ path: one.entry.path, record: one }));
-  await tree.run(store.saveRecords(changes(all)));
-  const again = { ...all[10]!, checkedMs: 99, isSettled: false };
-  await tree.run(store.saveRecords(changes([again])));
-  await tree.run(store.saveRecords([{ path: all[20]!.entry.path, record: undefined }]));
-  const expected = all.filter((_, i) => i !== 10 && i !== 20);
-  assert.deepEqual(await loadAll(tree, store), [...expected, again]);
+  await tree.run(store.loadScan());
+  const [table] = tables(many(3000)).values();
+  const more = Uint8Array.of(1, 2, 3);
+  const leaves = Array.from(
+    { length: 4096 },
+    (_, leaf) => ({ ...table!.leaf(leaf), set: 'rules', more }),
+  );
+  await tree.run(store.saveScan(leaves));
+  const dropped = leaves.find(({ rows }) => rows.length > 0)!;
+  await tree.run(store.saveScan([{ ...dropped, rows: new Uint8Array(0) }]));
+  const stored = await tree.run(tree.indexStore().loadScan());
+  assert.equal(stored.isSameRules, true);
+  const expected = leaves.filter(({ rows, leaf }) => rows.length > 0 && leaf !== dropped.leaf);
+  assert.deepEqual(
+    stored.leaves.map(({ leaf }) => leaf).sort((left, right) => left - right),
+    expected.map(({ leaf }) => leaf),
+  );
+  for (const { leaf, rows, more: others } of stored.leaves) {
+    assert.deepEqual(rows, table!.leaf(leaf).rows);
+    assert.deepEqual(others, more);
+  }
   await tree.world.stop();
 });
 
 test('IndexStore leaves out what was hashed with another algorithm', async () => {
   const tree = new TreeWorld();
   const store = tree.indexStore();
-  await tree.run(store.saveRecords([{ path: 'a', record: record('a') }]));
-  await tree.run(store.savePublished(1, [put(entry('a'))]));
-  const other = new IndexStore(tree.ports, { algorithm: 'sha256' });
-  assert.deepEqual(await loadAll(tree, other), []);
+  await tree.run(store.loadScan());
+  const [table] = tables(many(1)).values();
+  const leaf = Array.from({ length: 4096 }, (_, at) => table!.leaf(at))
+    .find(({ rows }) => rows.length > 0)!;
+  await tree.run(store.saveScan([{ ...leaf, set: 'rules' }]));
+  await tree.run(store.savePublished(1, tables(many(1))));
+  const other = new IndexStore(tree.ports, tree.sets, { algorithm: 'sha256' });
+  assert.deepEqual((await tree.run(other.loadScan())).leaves, []);
   assert.equal(await tree.run(other.loadPublished()), undefined);
+  assert.equal(other.isPublishedWhole, false);
   await tree.world.stop();
 });
 
-test('IndexStore.savePublished() keeps the table of a generation, large or small', async () => {
+test('IndexStore.loadPublished() tells that the sets choose other files now', async () => {
+  const tree = new TreeWorld();
+  await tree.run(tree.indexStore().savePublished(1, tables(many(50))));
+  const others = [
+    fileSet({ name: 'some', include: ['1*'] }),
+    fileSet({ name: 'rules', include: ['2*'] }),
+  ];
+  const sets = new SetTable(others, simHashing, 'md5');
+  const store = new IndexStore(tree.ports, sets, { algorithm: 'md5' });
+  const stored = await tree.run(store.loadPublished());
+  assert.equal(stored?.isSameRules, false);
+  const found = await tree.run(tablesFromStore(stored, sets, options, tree.ports.clock));
+  const entries = (start: string) => sorted(many(50)).filter(({ path }) => path.startsWith(start));
+  assert.deepEqual(sorted(found.get('some')!.entries()), entries('etc/rules/1'));
+  assert.deepEqual(sorted(found.get('rules')!.entries()), entries('etc/rules/2'));
+  // What does not belong to them any more is not there any more, once they are saved.
+  await tree.run(store.savePublished(2, found));
+  const expected = [...entries('etc/rules/1'), ...entries('etc/rules/2')];
+  assert.deepEqual(await published(tree, store, sets), { generation: 2, entries: expected });
+  await tree.world.stop();
+});
+
+test('IndexStore.savePublished() keeps the tables of a generation, large or small', async () => {
   const tree = new TreeWorld();
   const store = tree.indexStore();
   assert.equal(await tree.run(store.loadPublished()), undefined);
   assert.equal(store.lastGeneration(), 0);
-  await tree.run(store.savePublished(7, many(1100).map(put), { 'digest.rules': 'x' }));
-  await tree.run(store.savePublished(8, [drop('file 00003'), put(entry('file 00004', 'b'))]));
-  const stored = await tree.run(tree.indexStore().loadPublished());
-  assert.equal(stored?.generation, 8);
+  const first = tables(many(1100));
+  await tree.run(store.savePublished(7, first, { 'digest.rules': 'x' }));
+  const changed = first.get('rules')!.with([
+    { path: 'etc/rules/3', entry: undefined },
+    { path: 'etc/rules/4', entry: entry('etc/rules/4', 'b') },
+  ]);
+  await tree.run(store.savePublished(8, new Map([['rules', changed]])));
+  assert.deepEqual(await published(tree), { generation: 8, entries: sorted(changed.entries()) });
   assert.equal(store.value('digest.rules'), 'x');
-  const expected = many(1100).filter(({ path }) => path !== 'file 00003')
-    .map((one) => (one.path === 'file 00004' ? entry('file 00004', 'b') : one));
-  assert.deepEqual(stored.entries, expected);
-  await tree.run(store.replacePublished(9, many(2), { 'digest.rules': 'y' }));
-  assert.deepEqual(await tree.run(store.loadPublished()), { generation: 9, entries: many(2) });
+  // One that does not know what is stored writes all.
+  await tree.run(tree.indexStore().savePublished(9, tables(many(2)), { 'digest.rules': 'y' }));
+  assert.deepEqual(await published(tree), { generation: 9, entries: many(2) });
   await tree.world.stop();
 });
 
-test('IndexStore.loadPublished() drops a table of which only a part was written', async () => {
-  for (const transactions of [1, 2, 3]) {
+test('IndexStore.recognisePublished() makes the next save cost what differs', async () => {
+  const tree = new TreeWorld();
+  const before = tables(many(3000));
+  await tree.run(tree.indexStore().savePublished(1, before));
+  const changed = tables([...many(2999), entry('etc/rules/2999', 'b')]);
+  const commits = countCommits(tree.ports);
+  const writer = new IndexStore(commits.ports, tree.sets, { algorithm: 'md5' });
+  writer.recognisePublished(before);
+  await tree.run(writer.savePublished(2, changed));
+  assert.equal(commits.count(), 1, 'one transaction');
+  const entries = sorted(changed.get('rules')!.entries());
+  assert.deepEqual(await published(tree), { generation: 2, entries });
+  await tree.world.stop();
+});
+
+test('IndexStore.loadPublished() drops tables of which only a part was written', async () => {
+  let isWhole = false;
+  for (let transactions = 1; !isWhole; transactions++) {
     const tree = new TreeWorld({ seed: transactions });
     const store = tree.indexStore();
-    await tree.run(store.savePublished(1, many(3).map(put), { digests: 'old' }));
+    await tree.run(store.savePublished(1, tables(many(3)), { digests: 'old' }));
     const isKilled = killAfter(tree, transactions);
-    store.savePublished(2, many(1100, 'new').map(put), { digests: 'new' }).catch(() => {});
-    await tree.world.run({ until: isKilled, limitMs: 60_000 });
+    let isSaved = false;
+    store.savePublished(2, tables(many(1100, 'new')), { digests: 'new' })
+      .then(() => isSaved = true, () => {});
+    await tree.world.run({ until: () => isKilled() || isSaved, limitMs: 60_000 });
     const after = tree.indexStore();
-    const isWhole = transactions === 3;
+    isWhole = after.isPublishedWhole;
     assert.equal(after.value('digests'), isWhole ? 'new' : undefined);
     assert.equal(after.lastGeneration(), 2);
-    const found = await tree.run(after.loadPublished());
+    const found = await published(tree, after);
     assert.equal(found?.entries.length, isWhole ? 1100 : undefined);
-    await tree.run(after.replacePublished(3, many(2)));
-    assert.equal((await tree.run(after.loadPublished()))?.entries.length, 2);
+    await tree.run(tree.indexStore().savePublished(3, tables(many(2))));
+    assert.equal((await published(tree))?.entries.length, 2);
+    assert.ok(isWhole || transactions < 20);
     await tree.world.stop();
   }
 });
 
-test('IndexStore.savePublished() takes back what a failed call has written', async () => {
+test('IndexStore.savePublished() makes good what a failed call has written', async () => {
   const tree = new TreeWorld();
-  const { database, clock } = tree.ports;
+  const { database, clock, hashing } = tree.ports;
   let commitsLeft = Infinity;
-  const failing = new IndexStore({
-    clock,
-    database: {
-      ...database,
-      exec: (sql) => {
-        if (sql === 'COMMIT' && commitsLeft-- <= 0) throw new Error('the disk is full');
-        database.exec(sql);
-      },
-    },
-  }, { algorithm: 'md5' });
-  const base = [entry('file 00001', 'base'), entry('other', 'base')];
-  await tree.run(failing.savePublished(1, base.map(put)));
-  for (const commits of [2, 1]) {
+  const exec = (sql: string) => {
+    if (sql === 'COMMIT' && commitsLeft-- <= 0) throw new Error('the disk is full');
+    database.exec(sql);
+  };
+  const ports = { clock, hashing, database: { ...database, exec } };
+  const failing = new IndexStore(ports, tree.sets, { algorithm: 'md5' });
+  const base = [entry('etc/rules/1', 'base'), entry('etc/rules/other', 'base')];
+  await tree.run(failing.savePublished(1, tables(base)));
+  for (const commits of [3, 1]) {
     commitsLeft = commits;
-    const changes = [...many(1100, `${commits}`).map(put), drop('other')];
-    await assert.rejects(tree.run(failing.savePublished(2, changes)), /the disk is full/);
+    const saving = failing.savePublished(2, tables(many(1100, `${commits}`)));
+    await assert.rejects(tree.run(saving), /the disk is full/);
   }
   commitsLeft = Infinity;
-  await tree.run(failing.savePublished(2, [put(entry('file 00002', 'b'))]));
-  const stored = await tree.run(tree.indexStore().loadPublished());
-  const expected = [...base, entry('file 00002', 'b')].sort(byPath);
-  assert.deepEqual(stored, { generation: 2, entries: expected });
+  await tree.run(failing.savePublished(2, tables(base)));
+  assert.deepEqual(await published(tree), { generation: 2, entries: sorted(base) });
   await tree.world.stop();
 });
+
+function countCommits(ports: IndexPorts): { readonly ports: IndexPorts; count(): number } {
+  let count = 0;
+  const { database } = ports;
+  const exec = (sql: string) => {
+    if (sql === 'COMMIT') count++;
+    database.exec(sql);
+  };
+  return { ports: { ...ports, database: { ...database, exec } }, count: () => count };
+}
 
 /** Kills the node once so many more transactions were committed; the result tells whether it has. */
 function killAfter(tree: TreeWorld, transactions: number): () => boolean {

@@ -9,7 +9,7 @@ import { test } from 'node:test';
 import { migrate } from '../../src/base/migrations.ts';
 import { Applier, applyMigrations, laterApplyMigrations } from '../../src/files/apply.ts';
 import { SetTable } from '../../src/files/file-set.ts';
-import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
+import { indexMigrations, IndexStore, leafMigrations } from '../../src/files/index-store.ts';
 import { Scanner } from '../../src/files/scan.ts';
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Logger } from '../../src/ports.ts';
@@ -37,10 +37,11 @@ async function open(directory: string) {
     ...applyMigrations,
     ...laterApplyMigrations,
     ...versionMigrations,
+    ...leafMigrations,
   ]);
   const set = fileSet({ prune: true });
   const sets = new SetTable([set], hashing, 'md5');
-  const store = new IndexStore({ clock, database }, { algorithm: 'md5' });
+  const store = new IndexStore({ clock, database, hashing }, sets, { algorithm: 'md5' });
   const options = { algorithm: 'md5', racyWindowMs: 50, rehashEveryMs: 86_400_000 } as const;
   const scanner = new Scanner({ tree: files, clock, hashing, log }, sets, options, store);
   await scanner.load();
@@ -70,6 +71,7 @@ async function place(node: Node, contents: Readonly<Record<string, string>>, gen
   assert.deepEqual(report.failures, []);
   await node.scanner.adopt(report.placed);
   await node.applier.finish();
+  await node.scanner.flush();
   return report;
 }
 
@@ -88,6 +90,7 @@ test('Applier and Scanner agree on a real disk, over a restart and a rollback', 
     assert.deepEqual([removal.failures, removal.directoriesCount], [[], 2]);
     await first.scanner.forget(removal.removed);
     await first.applier.finish();
+    await first.scanner.flush();
     const large = { set: first.set, entry: entryOf('etc/rules/large', 'large content') };
     const incoming = await first.applier.stage(large);
     await incoming.write(bytesOf('large '));

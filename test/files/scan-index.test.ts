@@ -63,11 +63,11 @@ test('ScanIndex.deleteDirectory() leaves nothing behind', () => {
   assert.equal(made.filesCount, 1);
 });
 
-test('ScanIndex.longestUnchecked() gives those first that were recorded first', () => {
-  const made = index('1', '2', '3', '4');
-  made.set(makeRecord('1', facts(), 'hash', 5, true));
-  made.delete('3');
-  assert.deepEqual(made.longestUnchecked(2), ['2', '4']);
-  assert.deepEqual(made.longestUnchecked(9), ['2', '4', '1']);
-  assert.deepEqual(made.longestUnchecked(0.9), []);
+test('ScanIndex.filesCount counts files, not how often they were recorded', () => {
+  const made = index('1', 'a/2', 'a/3', '1');
+  made.delete('a/3');
+  made.delete('a/3');
+  made.delete('nowhere/4');
+  assert.equal(made.filesCount, 2);
+  assert.equal(made.directoriesCount, 2);
 });

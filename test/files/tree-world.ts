@@ -11,7 +11,7 @@ import {
 } from '../../src/files/apply.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
-import { indexMigrations, IndexStore } from '../../src/files/index-store.ts';
+import { indexMigrations, IndexStore, leafMigrations } from '../../src/files/index-store.ts';
 import { Scanner, type ScannerOptions, type ScanScope } from '../../src/files/scan.ts';
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Ports } from '../../src/ports.ts';
@@ -60,6 +60,7 @@ export class TreeWorld {
       ...applyMigrations,
       ...versionMigrations,
       ...laterApplyMigrations,
+      ...leafMigrations,
     ]);
     return ports;
   }
@@ -75,7 +76,7 @@ export class TreeWorld {
   }
 
   indexStore(): IndexStore {
-    return new IndexStore(this.ports, { algorithm: 'md5' });
+    return new IndexStore(this.ports, this.sets, { algorithm: 'md5' });
   }
 
   /** A scanner of this incarnation, with what the store remembers. */

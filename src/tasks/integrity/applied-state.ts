@@ -3,25 +3,20 @@
  * operator holds at an older state after a rollback.
  */
 import { type ByteString, toHex } from '../../base/bytes.ts';
-import type { Entry, EntryChange } from '../../files/entry.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { Manifest } from '../../files/manifest.ts';
-import { changesBetween } from '../../files/table-difference.ts';
-import type { Clock } from '../../ports.ts';
 
 /** The applied generation of a worker. */
 export class AppliedState {
   readonly #index: IndexStore;
-  readonly #clock: Clock;
   #generation: number;
   #digests = '';
-  #manifests: ReadonlyMap<string, Manifest> | undefined;
+  /** Whether it is known what of the applied tables is stored. */
+  #isKnown = false;
 
-  constructor(ports: { readonly clock: Clock; readonly index: IndexStore }) {
-    const { index, clock } = ports;
+  constructor({ index }: { readonly index: IndexStore }) {
     this.#index = index;
-    this.#clock = clock;
     this.#generation = index.lastGeneration();
   }
 
@@ -35,9 +30,11 @@ export class AppliedState {
    * digests that were stored with them, they are the same, and need not be read.
    */
   recognise(sets: SetTable, actual: Tables): void {
-    if (this.#manifests !== undefined || !this.#index.isPublishedWhole) return;
+    if (this.#isKnown || !this.#index.isPublishedWhole) return;
     const manifests = tablesOf(sets, actual);
-    if (this.#index.value(digestsName) === digestsOf(manifests)) this.#manifests = manifests;
+    if (this.#index.value(digestsName) !== digestsOf(manifests)) return;
+    this.#index.recognisePublished(manifests);
+    this.#isKnown = true;
   }
 
   /**
@@ -48,28 +45,10 @@ export class AppliedState {
     const manifests = tablesOf(sets, actual);
     const digests = digestsOf(manifests);
     if (generation === this.#generation && digests === this.#digests) return;
-    const values = { [digestsName]: digests };
-    if (this.#manifests !== undefined) {
-      const changes = await this.#changesSince(this.#manifests, manifests);
-      await this.#index.savePublished(generation, changes, values);
-    } else {
-      await this.#index.replacePublished(generation, entriesOf(manifests.values()), values);
-    }
-    this.#manifests = manifests;
+    await this.#index.savePublished(generation, manifests, { [digestsName]: digests });
+    this.#isKnown = true;
     this.#digests = digests;
     this.#generation = generation;
-  }
-
-  async #changesSince(
-    before: ReadonlyMap<string, Manifest>,
-    after: ReadonlyMap<string, Manifest>,
-  ): Promise<EntryChange[]> {
-    const changes: EntryChange[] = [];
-    for (const [name, table] of after) {
-      const known = before.get(name)!;
-      for (const change of await changesBetween(known, table, this.#clock)) changes.push(change);
-    }
-    return changes;
   }
 
   /** Holds a set as it is now: the master's content of this digest is not to be applied. */
@@ -99,9 +78,4 @@ function tablesOf(sets: SetTable, actual: Tables): Map<string, Manifest> {
 
 function digestsOf(manifests: ReadonlyMap<string, Manifest>): string {
   return [...manifests].map(([name, table]) => `${name}=${toHex(table.rootDigest)}`).join(' ');
-}
-
-/** All entries of some tables, one at a time. */
-function* entriesOf(tables: Iterable<Manifest>): Generator<Entry> {
-  for (const table of tables) yield* table.entries();
 }

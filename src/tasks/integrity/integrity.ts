@@ -225,6 +225,8 @@ export class Integrity implements Task {
     } catch (error) {
       if (!execution.hasBegun) expected.takeBack();
       throw error;
+    } finally {
+      await this.#ports.tree.scanner.flush();
     }
     if (execution.changedCount === 0) expected.takeBack();
     return execution;

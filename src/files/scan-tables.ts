@@ -1,0 +1,204 @@
+/**
+ * The tables of a scanner: what is known of each file, the manifests made of it, and what is stored.
+ *
+ * Manifests are brought up to date for many files at once and not for each: a few thousand changes
+ * share most of their leaves. That comes in two steps, since a scan that was stopped keeps what it
+ * has found for the next one to tell: the tables that are stored are ahead of the manifests then.
+ */
+import type { BytePath } from '../base/bytes.ts';
+import { ByteWriter } from '../base/cursor.ts';
+import { invariant } from '../base/errors.ts';
+import { slices } from '../base/transaction.ts';
+import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
+import { leafOf } from './digest-tree.ts';
+import type { EntryChange } from './entry.ts';
+import type { SetTable } from './file-set.ts';
+import type { IndexStore } from './index-store.ts';
+import type { SetLeaf } from './leaf-table.ts';
+import { Manifest } from './manifest.ts';
+import type { FileRecord, ScanIndex } from './scan-index.ts';
+import { packRecords, unpackRecords } from './scan-records.ts';
+import { tablesFromStore } from './stored-tables.ts';
+
+/** Records that are stored at once at the most while a scan goes on, and after how long, ms. */
+const unstoredMax = 20_000;
+const unstoredMs = 10_000;
+
+/** Records looked at between two breaths. */
+const recordsPerBreath = 1_000;
+
+/** What is known of the files of all sets. */
+export class ScanTables {
+  readonly #ports: { readonly clock: Clock; readonly hashing: Hashing };
+  readonly #index: ScanIndex;
+  readonly #sets: SetTable;
+  readonly #algorithm: HashAlgorithm;
+  readonly #saved: IndexStore | undefined;
+  readonly #manifests = new Map<string, Manifest>();
+  /** The manifests with what has been found since: what is stored, or about to be. */
+  readonly #ahead = new Map<string, Manifest>();
+  /** Found, but not in the manifests yet: all of it is at the end of a scan. */
+  readonly #found = new Map<string, Map<BytePath, EntryChange>>();
+  /** Found, but not in the tables that are ahead yet. */
+  readonly #fresh = new Map<BytePath, FileRecord | undefined>();
+  /** Leaves to be stored, by set; how many records changed in them, and since when. */
+  readonly #unstored = new Map<string, Set<number>>();
+  #unstoredCount = 0;
+  #storedMs: number;
+  readonly #scratch = new ByteWriter(4096);
+
+  constructor(
+    ports: { readonly clock: Clock; readonly hashing: Hashing },
+    index: ScanIndex,
+    sets: SetTable,
+    { algorithm }: { readonly algorithm: HashAlgorithm },
+    saved: IndexStore | undefined,
+  ) {
+    this.#ports = ports;
+    this.#index = index;
+    this.#sets = sets;
+    this.#algorithm = algorithm;
+    this.#saved = saved;
+    const empty = Manifest.empty({ hashing: ports.hashing, algorithm });
+    for (const set of sets.sets) {
+      this.#manifests.set(set.name, empty);
+      this.#ahead.set(set.name, empty);
+    }
+    this.#storedMs = ports.clock.monotonicMs();
+  }
+
+  /** What is in a set, as of the last scan that was finished. */
+  manifest(setName: string): Manifest {
+    const manifest = this.#manifests.get(setName);
+    invariant(manifest !== undefined, `"${setName}" is a set of this node`);
+    return manifest;
+  }
+
+  /** Takes up what the store remembers. */
+  async load(): Promise<void> {
+    if (this.#saved === undefined) return;
+    const { hashing, clock } = this.#ports;
+    const algorithm = this.#algorithm;
+    const stored = await this.#saved.loadScan();
+    for (const leaf of stored.leaves) {
+      for (const record of unpackRecords(leaf, algorithm)) {
+        const { path } = record.entry;
+        if (stored.isSameRules) this.#index.set(record);
+        // Of other rules nothing is stored any more: what still belongs here is stored again.
+        else if (this.#sets.setOf(path) !== undefined) this.record(path, record, false);
+      }
+      await clock.breathe();
+    }
+    const tables = await tablesFromStore(stored, this.#sets, { hashing, algorithm }, clock);
+    for (const [set, table] of tables) {
+      this.#manifests.set(set, table);
+      if (stored.isSameRules) this.#ahead.set(set, table);
+    }
+    await this.store(true);
+  }
+
+  /**
+   * Takes up what is known of a file now; undefined where it is gone.
+   * @param isFound whether that is to be told by `takeUpFound`
+   */
+  record(path: BytePath, record: FileRecord | undefined, isFound: boolean): void {
+    if (record === undefined) this.#index.delete(path);
+    else this.#index.set(record);
+    this.#fresh.set(path, record);
+    const set = isFound ? this.#sets.setOf(path) : undefined;
+    if (set === undefined) return;
+    const found = this.#found.get(set.name) ?? new Map<BytePath, EntryChange>();
+    this.#found.set(set.name, found.set(path, { path, entry: record?.entry }));
+  }
+
+  /** Puts what was found into the manifests, and tells what really differs. */
+  async takeUpFound(): Promise<Map<string, EntryChange[]>> {
+    const report = new Map<string, EntryChange[]>();
+    for (const [set, found] of this.#found) {
+      const before = this.manifest(set);
+      const changes: EntryChange[] = [];
+      for (const slice of slices(found.values(), recordsPerBreath)) {
+        changes.push(...slice.filter((change) => isDifferent(before, change)));
+        await this.#ports.clock.breathe();
+      }
+      this.#manifests.set(set, this.#ahead.get(set)!);
+      if (changes.length > 0) report.set(set, changes);
+    }
+    this.#found.clear();
+    return report;
+  }
+
+  /** Puts into the manifests what nobody has to be told about. */
+  async takeUpKnown(): Promise<void> {
+    const changes = await this.#goAhead();
+    for (const [set, known] of changes) {
+      const found = this.#found.get(set);
+      for (const { path } of known) found?.delete(path);
+      // What a stopped scan has found is still to be told, and so not in the manifests.
+      const isAll = found === undefined || found.size === 0;
+      const after = isAll
+        ? this.#ahead.get(set)!
+        : await this.manifest(set).withMany(known, this.#ports.clock);
+      this.#manifests.set(set, after);
+    }
+    await this.store(false);
+  }
+
+  /** Brings the tables that are ahead up to date; gives what was new. */
+  async #goAhead(): Promise<Map<string, EntryChange[]>> {
+    const changes = new Map<string, EntryChange[]>();
+    for (const slice of slices(this.#fresh, recordsPerBreath)) {
+      for (const [path, record] of slice) {
+        const set = this.#sets.setOf(path)?.name;
+        if (set === undefined) continue;
+        const known = changes.get(set) ?? [];
+        changes.set(set, known);
+        known.push({ path, entry: record?.entry });
+      }
+      await this.#ports.clock.breathe();
+    }
+    this.#fresh.clear();
+    for (const [set, known] of changes) {
+      this.#ahead.set(set, await this.#ahead.get(set)!.withMany(known, this.#ports.clock));
+      const leaves = this.#unstored.get(set) ?? new Set<number>();
+      this.#unstored.set(set, leaves);
+      for (const { path } of known) leaves.add(leafOf(path));
+      this.#unstoredCount += known.length;
+    }
+    return changes;
+  }
+
+  /** Stores what is new if that is much, or at the end of a scan. */
+  async store(isEnd: boolean): Promise<void> {
+    const { clock } = this.#ports;
+    const waitedMs = clock.monotonicMs() - this.#storedMs;
+    const isMuch = this.#fresh.size + this.#unstoredCount >= unstoredMax || waitedMs >= unstoredMs;
+    if (!isEnd && !isMuch) return;
+    await this.#goAhead();
+    if (isEnd) {
+      for (const table of this.#ahead.values()) await table.prepareDigests(clock);
+    }
+    const unstored = [...this.#unstored];
+    this.#unstored.clear();
+    this.#unstoredCount = 0;
+    this.#storedMs = clock.monotonicMs();
+    for (const [set, leaves] of unstored) await this.#saved?.saveScan(this.#leavesOf(set, leaves));
+  }
+
+  *#leavesOf(set: string, leaves: Iterable<number>): Generator<SetLeaf> {
+    const table = this.#ahead.get(set)!;
+    const recordOf = (path: BytePath) => this.#index.get(path);
+    for (const at of leaves) {
+      const leaf = table.leaf(at);
+      const more = packRecords(leaf.rows, recordOf, this.#algorithm, this.#scratch);
+      yield { ...leaf, set, more };
+    }
+  }
+}
+// ---
+
+/** Whether a change is one of content; a new time alone is nothing to tell anybody. */
+function isDifferent(before: Manifest, change: EntryChange): boolean {
+  const known = before.get(change.path);
+  return known?.hash !== change.entry?.hash || known?.size !== change.entry?.size;
+}
