@@ -26,7 +26,7 @@ export function packSmall(
 export async function* packLarge(
   zlib: Zlib,
   path: BytePath,
-  content: AsyncIterable<Uint8Array>,
+  content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield concatBytes([toBytes(path), pathSeparator]);
   yield* packed(zlib, content);
