@@ -271,7 +271,8 @@ export const tables = {
       }),
       emptied: toggle({ doc: 'Halt a set that would lose all its files', default: true }),
       shrink_share_max: share({
-        doc: 'The largest share of its size that a key file may lose',
+        doc:
+          'The largest share of its size that a key file may lose, at once or within ten minutes',
         default: 0.5,
       }),
       trust_master_approval: toggle({

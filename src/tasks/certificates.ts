@@ -174,7 +174,13 @@ async function admit(
   const identity = { cluster: master.cluster, node, role: 'worker' as const };
   const issued = await issuer.sign(request.certificateRequest, identity, clock.nowMs());
   const joined = { name: node, role: 'worker' as const, ...issued };
+  const before = registry.find(node);
   registry.joined(joined, clock.nowMs());
-  log.log('info', `${node} joined from ${remote}.`);
+  // Most often a machine that was set up anew; where it is not, two nodes now fight for one name.
+  if (before !== undefined && before.revokedMs === undefined) {
+    log.log('warning', `${node} joined from ${remote}, a name that had joined before.`);
+  } else {
+    log.log('info', `${node} joined from ${remote}.`);
+  }
   return issued.certificatePem;
 }

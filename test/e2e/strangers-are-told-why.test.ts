@@ -187,6 +187,11 @@ test('a token that was used, has expired, or is garbled lets nobody in: 8', asyn
     const { stderr } = await cluster.run(0, 'join', spared, '--name', 'spared', ...place);
     assert.match(stderr, /The managed tree ".*" was not there: made an empty one/);
 
+    const again = join(cluster.directory, 'again');
+    const anew = ['--root', join(again, 'tree'), '--dir', again, '--name', 'first'];
+    await cluster.run(0, 'join', await issue(), ...anew);
+    await master.says(/WARNING: .* first joined from .*, a name that had joined before/);
+
     const short = await issue('--ttl', '1s');
     await pause(1100);
     const late = /The join token expired at \d{4}-\d\d-\d\d \d\d:\d\d UTC/;
