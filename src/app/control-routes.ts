@@ -92,10 +92,14 @@ function reportTaker(operations: Operations): ControlStreamHandler {
         systemClock,
         chunks,
         (reports) => operations.agentsReport({ reports }, { signal }),
+        { batchesAtOnce },
       ),
     }),
   };
 }
+
+/** Batches of reports under way: they share the flushes of the disk. */
+const batchesAtOnce = 16;
 
 // --- progress ----------------------------------------------------------------------------------
 

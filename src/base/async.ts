@@ -1,6 +1,6 @@
 /**
  * The few asynchronous pieces that everything else is built from: deadlines, linked signals,
- * hand-over of the latest value, a mutex, deferred results.
+ * hand-over of the latest value, a mutex, a pipeline, deferred results.
  *
  * None of them knows a timer: time comes from the `Sleeper` they are given, so that they run
  * alike under the real clock and under a virtual one.
@@ -145,5 +145,35 @@ export class Mutex {
     const result = this.#tail.then(work);
     this.#tail = result.catch(() => {});
     return result;
+  }
+}
+
+/** Work that goes on at the same time, but not too much of it. */
+export class Pipeline {
+  readonly #width: number;
+  readonly #underWay = new Set<Promise<unknown>>();
+
+  /** @param width how much may be under way */
+  constructor(width: number) {
+    this.#width = width;
+  }
+
+  /** Adds work that has begun; resolves when more may be begun, or rejects as any of it does. */
+  async add(work: Promise<unknown>): Promise<void> {
+    const entry = work.then(() => void this.#underWay.delete(entry));
+    this.#underWay.add(entry);
+    // Heard where room is waited for, or at the end.
+    entry.catch(() => {});
+    if (this.#underWay.size >= this.#width) await Promise.race(this.#underWay);
+  }
+
+  /** Resolves when all work has succeeded, or rejects as the first that did not. */
+  async finish(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** Resolves when no work goes on any more, however it ended. */
+  async settle(): Promise<void> {
+    await Promise.allSettled(this.#underWay);
   }
 }

@@ -2,6 +2,7 @@
  * A stream of reports, handed over in batches: on its way into a node as much as on the way out of
  * a command. What comes in is not read any faster than it is taken.
  */
+import { Pipeline } from '../base/async.ts';
 import { ReportLines, type ReportText } from '../agents/report-lines.ts';
 import type { Clock } from '../ports.ts';
 import type { ReportDocument } from './agent-documents.ts';
@@ -19,21 +20,35 @@ const refusedShownMax = 100;
 /**
  * Hands the reports of a stream over to `take`, batch by batch; what it answers is about the texts
  * that it was given, numbered from 1.
- * @param onProgress called after each batch
+ * @param options.batchesAtOnce batches under way; more than one only where `take` begins with each
+ * in the order of the calls. @default 1
+ * @param options.onProgress called after each batch
  */
 export async function takeReports(
-  clock: Pick<Clock, 'sleep'>,
+  clock: Pick<Clock, 'sleep' | 'breathe'>,
   chunks: AsyncIterable<Uint8Array>,
   take: (texts: readonly string[]) => Promise<ReportDocument>,
-  onProgress: (document: ReportDocument) => void = () => {},
+  options: {
+    readonly batchesAtOnce?: number;
+    readonly onProgress?: (document: ReportDocument) => void;
+  } = {},
 ): Promise<ReportDocument> {
+  const { batchesAtOnce = 1, onProgress = () => {} } = options;
   const tally = new Tally();
+  const taking = new Pipeline(batchesAtOnce);
   for await (const batch of batches(clock, chunks)) {
     tally.addProblems(batch);
     const reports = batch.filter((report) => report.text !== undefined);
-    if (reports.length > 0) tally.add(await take(reports.map(({ text }) => text)), reports);
-    onProgress(tally.document());
+    if (reports.length === 0) continue;
+    await taking.add(
+      take(reports.map(({ text }) => text)).then((answer) => {
+        tally.add(answer, reports);
+        onProgress(tally.document());
+      }),
+    );
+    await clock.breathe();
   }
+  await taking.finish();
   return tally.document();
 }
 

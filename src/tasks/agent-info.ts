@@ -9,6 +9,7 @@
  *
  * The master looks at intervals for agents that have fallen silent.
  */
+import { Mutex, Pipeline } from '../base/async.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import { type AgentId, agentIdText } from '../agents/agent.ts';
@@ -40,7 +41,7 @@ export interface SilenceOptions {
 const deadlineMs = 10 * 60 * 1000;
 
 /** Chunks on their way at the same time: enough to keep both ends busy. */
-const chunksAtOnce = 4;
+const chunksAtOnce = 8;
 
 /** Name of the value that holds the epoch of the master that confirmed what is confirmed. */
 const masterEpochName = 'reports.master_epoch';
@@ -71,6 +72,7 @@ export class AgentInfo implements Task {
   readonly schedule;
   readonly #ports: AgentInfoPorts;
   readonly #epoch: string;
+  readonly #meeting = new Mutex();
   #lastConfirmedMs: number | undefined;
 
   constructor(ports: AgentInfoPorts, options: AgentInfoOptions) {
@@ -89,20 +91,16 @@ export class AgentInfo implements Task {
     if (session === undefined) return { summary: undefined };
     const counts: Counts = { sent: 0, refused: 0 };
     const refused: AgentId[] = [];
-    const underWay = new Set<Promise<void>>();
+    const sending = new Pipeline(chunksAtOnce);
     try {
       for await (const chunk of this.#ports.backlog.chunks()) {
         if (counts.sent === 0) turn.starting();
         counts.sent += chunk.sent.length;
-        const sending = this.#send(session, chunk, refused, turn.signal);
-        underWay.add(sending);
-        // Its failure is heard where all are waited for.
-        sending.catch(() => {}).finally(() => underWay.delete(sending));
-        if (underWay.size >= chunksAtOnce) await Promise.race(underWay);
+        await sending.add(this.#send(session, chunk, refused, turn.signal));
       }
-      await Promise.all(underWay);
+      await sending.finish();
     } finally {
-      await Promise.allSettled(underWay);
+      await sending.settle();
     }
     counts.refused = refused.length;
     if (refused.length > 0) tellRefused(refused, turn.log);
@@ -119,7 +117,7 @@ export class AgentInfo implements Task {
     const { backlog, clock } = this.#ports;
     const request = { epoch: this.#epoch, records: chunk.records };
     const reply = await session.request('agents.report', request, { signal });
-    await this.#meetMaster(reply.epoch);
+    await this.#meeting.run(() => this.#meetMaster(reply.epoch));
     const answer = readAnswer(reply);
     backlog.settle(chunk, answer);
     for (const id of answer.refused) refused.push(id);
@@ -131,8 +129,8 @@ export class AgentInfo implements Task {
     const { values, backlog } = this.#ports;
     const known = values.get(masterEpochName);
     if (known === epoch) return;
-    values.set(masterEpochName, epoch);
     if (known !== undefined) await backlog.restart();
+    values.set(masterEpochName, epoch);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   linkedController,
   Mutex,
   onAbort,
+  Pipeline,
   throwIfAborted,
   untilAborted,
   withDeadline,
@@ -190,4 +191,35 @@ test('Mutex.run() lets one at a time through, in order, also after a failure', a
   assert.equal(a!.status, 'fulfilled');
   assert.equal(b!.status, 'rejected');
   assert.equal(c!.status, 'fulfilled');
+});
+
+test('Pipeline lets no more go on than its width, and tells of a failure', async () => {
+  const pipeline = new Pipeline(2);
+  const works = [deferred<void>(), deferred<void>(), deferred<void>()];
+  await pipeline.add(works[0]!.promise);
+  let hasRoom = false;
+  const second = pipeline.add(works[1]!.promise).then(() => hasRoom = true);
+  await Promise.resolve();
+  assert.equal(hasRoom, false);
+  works[1]!.resolve();
+  await second;
+  const third = pipeline.add(works[2]!.promise);
+  works[2]!.reject(new Error('broken'));
+  await assert.rejects(third, /broken/);
+  works[0]!.resolve();
+  await pipeline.settle();
+  await assert.rejects(pipeline.finish(), /broken/);
+});
+
+test('Pipeline finishes when all work has', async () => {
+  const pipeline = new Pipeline(8);
+  const work = deferred<void>();
+  await pipeline.add(work.promise);
+  let isFinished = false;
+  const finishing = pipeline.finish().then(() => isFinished = true);
+  await Promise.resolve();
+  assert.equal(isFinished, false);
+  work.resolve();
+  await finishing;
+  await new Pipeline(1).finish();
 });

@@ -1,4 +1,5 @@
 /** All measurements, in the order of the page. */
+import { agents } from './agents.ts';
 import { atRest } from './at-rest.ts';
 import { firstSync } from './first-sync.ts';
 import type { Case } from './harness.ts';
@@ -17,4 +18,5 @@ export const cases: readonly Case[] = [
   scan,
   largeFile,
   startUp,
+  agents,
 ];

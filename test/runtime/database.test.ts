@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { ClusterError } from '../../src/base/errors.ts';
 import { migrate } from '../../src/base/migrations.ts';
+import { inTransaction } from '../../src/base/transaction.ts';
+import type { Database } from '../../src/ports.ts';
 import { openDatabase } from '../../src/runtime/database.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'muster-database-'));
@@ -35,7 +37,7 @@ test('openDatabase() keeps values of all kinds', () => {
   insert.run(7n);
   database.close();
 
-  const again = openDatabase(file, { durability: 'full' });
+  const again = openDatabase(file);
   const rows = again.prepare('SELECT value FROM things ORDER BY number').all();
   assert.deepEqual(rows.map((row) => row['value']), [...values, 7]);
   const select = again.prepare('SELECT number, value FROM things WHERE number = ?');
@@ -44,17 +46,55 @@ test('openDatabase() keeps values of all kinds', () => {
   again.close();
 });
 
-test('openDatabase() writes ahead, checks references, and flushes as it is told', () => {
-  const settings = (durability?: 'normal' | 'full'): unknown[] => {
-    const database = openDatabase(databaseFile(), durability === undefined ? {} : { durability });
-    const found = ['journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout'].map((name) =>
-      Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0]
-    );
-    database.close();
-    return found;
-  };
-  assert.deepEqual(settings(), ['wal', 1, 1, 2000]);
-  assert.deepEqual(settings('full'), ['wal', 2, 1, 2000]);
+test('openDatabase() writes ahead and checks references', () => {
+  const database = openDatabase(databaseFile());
+  const found = ['journal_mode', 'synchronous', 'foreign_keys', 'busy_timeout'].map((name) =>
+    Object.values(database.prepare(`PRAGMA ${name}`).get()!)[0]
+  );
+  database.close();
+  assert.deepEqual(found, ['wal', 1, 1, 2000]);
+});
+
+/** Writes so many transactions of 100 KiB, with the loop free after each of them. */
+async function writeMuch(database: Database, transactionsCount: number): Promise<void> {
+  const insert = database.prepare('INSERT INTO much (content) VALUES (zeroblob(1024))');
+  for (let i = 0; i < transactionsCount; i++) {
+    inTransaction(database, () => {
+      for (let row = 0; row < 100; row++) insert.run();
+    });
+    await new Promise((resolve) => setImmediate(resolve));
+    if (i % 20 === 0) await database.flush();
+  }
+}
+
+test('the log is carried over into the database while others work, and begun anew', async () => {
+  const file = databaseFile();
+  const database = openDatabase(file);
+  database.exec('CREATE TABLE much (id INTEGER PRIMARY KEY, content BLOB)');
+  await writeMuch(database, 400);
+  await database.flush();
+  const megabytes = (path: string) => statSync(path).size / 1024 ** 2;
+  assert.ok(megabytes(file) > 20, `the database has ${megabytes(file)} MiB`);
+  assert.ok(megabytes(`${file}-wal`) < 72, `the log has ${megabytes(`${file}-wal`)} MiB`);
+  assert.equal(database.prepare('PRAGMA synchronous').get()?.['synchronous'], 1);
+  database.close();
+  const again = openDatabase(file);
+  assert.equal(again.prepare('SELECT count(*) AS count FROM much').get()?.['count'], 40_000);
+  assert.equal(again.prepare('PRAGMA integrity_check').get()?.['integrity_check'], 'ok');
+  again.close();
+});
+
+test('a database can be closed while its log is carried over', async () => {
+  const file = databaseFile();
+  const database = openDatabase(file);
+  database.exec('CREATE TABLE much (id INTEGER PRIMARY KEY, content BLOB)');
+  await writeMuch(database, 60);
+  const flushing = database.flush();
+  database.close();
+  await flushing.catch(() => {});
+  const again = openDatabase(file);
+  assert.equal(again.prepare('SELECT count(*) AS count FROM much').get()?.['count'], 6_000);
+  again.close();
 });
 
 test('openDatabase() makes files for the owner only', () => {

@@ -24,7 +24,10 @@ export const agentsReport: Handler = (context) =>
           host.clock,
           host.stdin.chunks(),
           (reports) => operations.agentsReport({ reports }, { signal }),
-          ({ accepted }) => progress.show(() => `${countOf(accepted, 'report')} accepted`),
+          {
+            onProgress: ({ accepted }) =>
+              progress.show(() => `${countOf(accepted, 'report')} accepted`),
+          },
         ),
         signal,
       );
