@@ -27,6 +27,11 @@ export function leafOf(id: AgentId): number {
   return Math.floor(id / leafAgentsMax);
 }
 
+/** The bit of an agent in the mask of its leaf. */
+export function bitOf(id: AgentId): number {
+  return 1 << (id % leafAgentsMax);
+}
+
 /** The least and the greatest number that an agent of a leaf can have. */
 export function agentsOfLeaf(leaf: number): readonly [first: AgentId, last: AgentId] {
   return [leaf * leafAgentsMax, leaf * leafAgentsMax + leafAgentsMax - 1];
@@ -41,10 +46,18 @@ export interface LeafList {
   readonly leaves: Uint8Array;
 }
 
+/** What is known of a leaf. */
+interface Leaf {
+  readonly digest: ByteString;
+  /** The agents that it holds: one bit for each. */
+  readonly mask: number;
+}
+
 /** The digests of one node's assignments. */
 export class AssignmentDigests {
   readonly #hashing: Hashing;
-  readonly #leaves = new Map<number, ByteString>();
+  /** Those that hold something. */
+  readonly #leaves = new Map<number, Leaf>();
   readonly #writer = new ByteWriter(4096);
   #sorted: number[] | undefined;
   #root: ByteString | undefined;
@@ -62,13 +75,30 @@ export class AssignmentDigests {
     return this.#root;
   }
 
+  /** The agents that a leaf holds, one bit for each. */
+  mask(leaf: number): number {
+    return this.#leaves.get(leaf)?.mask ?? 0;
+  }
+
   /** Takes note of what a leaf holds now: all rows of agents that exist, by number. */
   update(leaf: number, rows: readonly Assignment[]): void {
     this.#writer.reset();
-    for (const row of rows) packAssignment(this.#writer, row);
+    let mask = 0;
+    for (const row of rows) {
+      packAssignment(this.#writer, row);
+      mask |= bitOf(row.id);
+    }
+    this.updatePacked(leaf, this.#writer.view(), mask);
+  }
+
+  /** The same for rows that are packed already, of the agents of a mask. */
+  updatePacked(leaf: number, rows: Uint8Array, mask: number): void {
     this.#set(
       leaf,
-      rows.length === 0 ? undefined : this.#hashing.digest('md5', this.#writer.view()),
+      mask === 0 ? undefined : {
+        digest: this.#hashing.digest('md5', rows),
+        mask,
+      },
     );
   }
 
@@ -88,7 +118,7 @@ export class AssignmentDigests {
     for (let i = start; i < end; i++) {
       const leaf = this.#sorted[i]!;
       writer.u32(leaf);
-      writer.text(this.#leaves.get(leaf)!);
+      writer.text(this.#leaves.get(leaf)!.digest);
     }
     const isLast = end === this.#sorted.length;
     return { from, to: isLast ? leafMax : this.#sorted[end]! - 1, leaves: writer.finish() };
@@ -103,7 +133,7 @@ export class AssignmentDigests {
     const differing: number[] = [];
     const theirs = readLeaves(peer);
     for (const [leaf, digest] of theirs) {
-      if (this.#leaves.get(leaf) !== digest) differing.push(leaf);
+      if (this.#leaves.get(leaf)?.digest !== digest) differing.push(leaf);
     }
     for (const leaf of this.#leaves.keys()) {
       if (leaf >= from && leaf <= to && !theirs.has(leaf)) differing.push(leaf);
@@ -111,12 +141,13 @@ export class AssignmentDigests {
     return differing.sort((left, right) => left - right);
   }
 
-  #set(leaf: number, digest: ByteString | undefined): void {
-    if (this.#leaves.get(leaf) === digest) return;
+  #set(leaf: number, content: Leaf | undefined): void {
+    const before = this.#leaves.get(leaf);
+    if (before?.digest === content?.digest) return;
     this.#root = undefined;
-    if (digest === undefined) this.#leaves.delete(leaf);
-    if (digest === undefined || !this.#leaves.has(leaf)) this.#sorted = undefined;
-    if (digest !== undefined) this.#leaves.set(leaf, digest);
+    if (before === undefined || content === undefined) this.#sorted = undefined;
+    if (content === undefined) this.#leaves.delete(leaf);
+    else this.#leaves.set(leaf, content);
   }
 }
 

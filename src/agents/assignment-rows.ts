@@ -5,8 +5,8 @@
  * 2: it is from the keys file, 4: it has a name), then, where it has one, u16 length and the UTF-8
  * bytes of the name, then, where it was not removed, u16 length and the groups, separated by commas.
  */
-import { fromText, toText } from '../base/bytes.ts';
-import type { ByteReader, ByteWriter } from '../base/cursor.ts';
+import { type ByteString, fromBytes, fromText, toText } from '../base/bytes.ts';
+import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { ProtocolError } from '../base/errors.ts';
 import { type AgentId, agentIdMax, groupsMax, isGroupName, textColumns } from './agent.ts';
 
@@ -53,11 +53,19 @@ export function packAssignment(writer: ByteWriter, row: Assignment): void {
 /** Reads rows that a peer packed. */
 export class AssignmentReader {
   readonly #reader: ByteReader;
+  /** All bytes: slices of one text cost less than many small ones. */
+  readonly #text: ByteString;
   /** Many agents have the same groups: each text is looked at once. */
   readonly #known = new Set<string>(['']);
 
-  constructor(reader: ByteReader) {
-    this.#reader = reader;
+  constructor(bytes: Uint8Array) {
+    this.#reader = new ByteReader(bytes);
+    this.#text = fromBytes(bytes);
+  }
+
+  /** Where the next row begins. */
+  get position(): number {
+    return this.#reader.position;
   }
 
   /**
@@ -77,7 +85,7 @@ export class AssignmentReader {
 
   /** @throws ProtocolError `malformed` */
   #name(): string {
-    const name = toText(this.#reader.text(this.#reader.u16()));
+    const name = toText(this.#slice());
     if (name === undefined || name.length > textColumns.name) {
       throw malformed('has a name that cannot be');
     }
@@ -85,7 +93,7 @@ export class AssignmentReader {
   }
 
   #groups(): string {
-    const groups = this.#reader.text(this.#reader.u16());
+    const groups = this.#slice();
     if (this.#known.has(groups)) return groups;
     const names = groupList(groups);
     if (names.length > groupsMax || !names.every(isGroupName)) {
@@ -93,6 +101,12 @@ export class AssignmentReader {
     }
     this.#known.add(groups);
     return groups;
+  }
+
+  #slice(): ByteString {
+    const length = this.#reader.u16();
+    const start = this.#reader.skip(length);
+    return this.#text.slice(start, start + length);
   }
 }
 

@@ -11,15 +11,21 @@
  */
 import { Mutex } from '../base/async.ts';
 import type { ByteString } from '../base/bytes.ts';
-import { ByteReader } from '../base/cursor.ts';
 import { inTransaction, inTransactions } from '../base/transaction.ts';
 import type { Clock, Database, Hashing } from '../ports.ts';
 import { type AgentId, agentIdText } from './agent.ts';
-import { agentsOfLeaf, AssignmentDigests, type LeafList, leafOf } from './assignment-digests.ts';
+import {
+  agentsOfLeaf,
+  AssignmentDigests,
+  bitOf,
+  type LeafList,
+  leafOf,
+} from './assignment-digests.ts';
 import { type AgentRange, type AssignmentsPart, readRanges } from './assignment-parts.ts';
-import { type Assignment, AssignmentReader, groupList } from './assignment-rows.ts';
+import { type Assignment, groupList } from './assignment-rows.ts';
 import { digestAll, type GroupSnapshot } from './group-publication.ts';
 import type { GroupCatalogue } from './groups.ts';
+import { readIncoming, type Run } from './incoming-rows.ts';
 import type { Assignments } from './store/assignments.ts';
 import type { AgentValues } from './store/values.ts';
 
@@ -135,17 +141,23 @@ export class GroupMirror {
   store(part: IncomingPart): Promise<PartAnswer> {
     return this.#mutex.run(async () => {
       const ranges = readRanges(part.ranges);
-      const rows = readRows(part.rows);
+      const { rows, runs } = readIncoming(part.rows);
+      if (this.#digestedMs === -Infinity) await this.#digest();
       const reason = this.#generationProblem(part.target.generation) ??
         this.#keyProblem(rows) ?? groupProblem(rows, await this.#ports.catalogue());
       this.#waitingFor = reason;
       if (reason !== undefined) return { state: 'waiting', reason };
       const firstDifferent = await this.#clear(ranges, rows);
+      const whole = runs.filter((run) => this.#isWhole(run));
+      for (const { id } of rows) this.#stale.add(leafOf(id));
       inTransaction(this.#ports.database, () => {
         for (const row of rows) this.#storeRow(row);
         if (part.isLast) this.#save(part.target);
       });
-      for (const { id } of rows) this.#stale.add(leafOf(id));
+      for (const { leaf, bytes, mask } of whole) {
+        this.#digests.updatePacked(leaf, bytes, mask);
+        this.#stale.delete(leaf);
+      }
       if (!part.isLast) return { state: 'stored', digest: undefined, firstDifferent };
       await this.#digest();
       this.#noteConfirmed();
@@ -174,7 +186,11 @@ export class GroupMirror {
   }
 
   #keyProblem(rows: readonly Assignment[]): string | undefined {
-    const ids = rows.filter((row) => row.isFromKeys && row.groups !== null).map(({ id }) => id);
+    const ids: AgentId[] = [];
+    for (const { id, isFromKeys, groups } of rows) {
+      // Of those that are here already the key was.
+      if (isFromKeys && groups !== null && !this.#has(id)) ids.push(id);
+    }
     const id = this.#ports.assignments.firstWithoutKey(ids.sort((left, right) => left - right));
     return id === undefined
       ? undefined
@@ -188,6 +204,7 @@ export class GroupMirror {
     ranges: readonly AgentRange[],
     rows: readonly Assignment[],
   ): Promise<AgentId | undefined> {
+    if (ranges.length === 0) return undefined;
     const { assignments, clock, database } = this.#ports;
     const wanted = new Map(rows.map((row) => [row.id, row]));
     const present = new Set<AgentId>();
@@ -267,6 +284,17 @@ export class GroupMirror {
     this.#ports.values.set(CONFIRMED_MS, nowMs);
   }
 
+  /** Whether an agent is surely among those of this copy. */
+  #has(id: AgentId): boolean {
+    const leaf = leafOf(id);
+    return !this.#stale.has(leaf) && (this.#digests.mask(leaf) & bitOf(id)) !== 0;
+  }
+
+  /** Whether a run is all that its leaf will hold, so that the table needs not be read for it. */
+  #isWhole({ leaf, mask }: Run): boolean {
+    return !this.#stale.has(leaf) && (this.#digests.mask(leaf) & ~mask) === 0;
+  }
+
   /** Brings the digests up to date. */
   async #digest(): Promise<void> {
     const { assignments, clock } = this.#ports;
@@ -290,13 +318,6 @@ export class GroupMirror {
 const EPOCH = 'groups.stored_epoch';
 const SNAPSHOT = 'groups.stored_snapshot';
 const CONFIRMED_MS = 'groups.confirmed_ms';
-
-function readRows(bytes: Uint8Array): Assignment[] {
-  const reader = new AssignmentReader(new ByteReader(bytes));
-  const rows: Assignment[] = [];
-  for (let row = reader.next(); row !== undefined; row = reader.next()) rows.push(row);
-  return rows;
-}
 
 function groupProblem(
   rows: readonly Assignment[],

@@ -28,10 +28,12 @@ export class Assignments {
   readonly #uncalculated: Statement;
   readonly #pending: Statement;
   readonly #publish: Statement;
+  readonly #sinceWithin: Statement;
   readonly #since: Statement;
   readonly #orphans: Statement;
   readonly #delete: Statement;
   readonly #mirror: Statement;
+  readonly #mirrorNew: Statement;
   readonly #key: Statement;
   readonly #keysBetween: Statement;
 
@@ -85,8 +87,12 @@ export class Assignments {
     this.#publish = prepare(
       'UPDATE assignment SET snapshot = ? WHERE snapshot = 0 AND id BETWEEN ? AND ?',
     );
+    this.#sinceWithin = prepare(
+      `SELECT ${columns}, snapshot FROM assignment WHERE snapshot = ? AND id > ?
+       ORDER BY id LIMIT ${transactionRowsMax}`,
+    );
     this.#since = prepare(
-      `SELECT ${columns}, snapshot FROM assignment WHERE (snapshot, id) > (?, ?)
+      `SELECT ${columns}, snapshot FROM assignment WHERE snapshot > ?
        ORDER BY snapshot, id LIMIT ${transactionRowsMax}`,
     );
     this.#orphans = prepare(
@@ -97,11 +103,11 @@ export class Assignments {
     );
     this.#delete = prepare('DELETE FROM assignment WHERE id = ?');
     this.#mirror = prepare(
-      `INSERT INTO assignment (id, name, group_names, snapshot, is_from_keys, is_calculated)
-       VALUES (?, ?, ?, 1, ?, 1)
-       ON CONFLICT (id) DO UPDATE SET
-         name = excluded.name, group_names = excluded.group_names,
-         is_from_keys = excluded.is_from_keys`,
+      'UPDATE assignment SET name = ?, group_names = ?, is_from_keys = ? WHERE id = ?',
+    );
+    this.#mirrorNew = prepare(
+      `INSERT INTO assignment (name, group_names, is_from_keys, id, snapshot, is_calculated)
+       VALUES (?, ?, ?, ?, 1, 1)`,
     );
     this.#key = prepare("SELECT 1 FROM registration WHERE id = ? AND source = 'keys'");
     this.#keysBetween = prepare(
@@ -156,7 +162,12 @@ export class Assignments {
    * number. Removed agents are among them.
    */
   since(snapshot: number, id: AgentId): PublishedAssignment[] {
-    return this.#since.all(snapshot, id).map(publishedOf);
+    // Two statements: for a comparison of pairs SQLite goes through the whole snapshot each time.
+    const within = this.#sinceWithin.all(snapshot, id);
+    const rows = within.length < transactionRowsMax
+      ? [...within, ...this.#since.all(snapshot)]
+      : within;
+    return rows.map(publishedOf);
   }
 
   /** Published removals of agents of which nothing else is known any more, a page of them. */
@@ -194,7 +205,10 @@ export class Assignments {
 
   /** Stores what the master says of an agent that exists. */
   mirror({ id, name, groups, isFromKeys }: Assignment): void {
-    this.#mirror.run(id, name, groups, isFromKeys ? 1 : 0);
+    const source = isFromKeys ? 1 : 0;
+    // Nearly always it is there, and changing it is cheaper than asking SQLite to do either.
+    const { changes } = this.#mirror.run(name, groups, source, id);
+    if (Number(changes) === 0) this.#mirrorNew.run(name, groups, source, id);
   }
 
   /** The first of some numbers, given in order, that the own keys file does not name. */

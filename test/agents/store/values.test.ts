@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { AgentValues } from '../../../src/agents/store/values.ts';
-import { agentDatabase } from './agent-database.ts';
+import { openAgentTables } from './tables.ts';
 
 test('AgentValues keeps texts and numbers, the last one of a name', () => {
-  const database = agentDatabase();
+  const { database } = openAgentTables();
   const values = new AgentValues(database);
   assert.equal(values.get('groups.epoch'), undefined);
   assert.equal(values.number('groups.snapshot'), 0);
