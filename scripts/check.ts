@@ -30,7 +30,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   agents: ['base', 'ports'],
   identity: ['base', 'ports'],
   wazuh: ['base', 'ports', 'files', 'agents', 'tasks'],
-  config: ['base', 'ports', 'files', 'agents', 'identity'],
+  config: ['base', 'ports', 'files', 'agents', 'identity', 'wazuh'],
   tasks: CORE,
   node: [...CORE, 'wazuh', 'tasks', 'config'],
   cli: [...CORE, 'wazuh', 'tasks', 'config', 'node'],

@@ -2,6 +2,7 @@
 import { glob } from 'tinyglobby';
 import { codeOf } from '../base/errors.ts';
 import type { ConfigReader } from '../config/load.ts';
+import { accountExists } from '../runtime/machine.ts';
 import { readTextFile } from '../runtime/system.ts';
 
 /** The configuration files of this machine. */
@@ -16,4 +17,5 @@ export const systemConfigReader: ConfigReader = {
   },
   expand: (patterns, directory) =>
     glob([...patterns], { cwd: directory, absolute: true, dot: false, onlyFiles: true }),
+  hasAccount: accountExists,
 };

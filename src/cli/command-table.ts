@@ -22,6 +22,13 @@ const dir: OptionSpec = {
   doc: 'The same as --config DIR/muster.toml',
   completes: 'directory',
 };
+const wazuhHome: OptionSpec = {
+  name: 'wazuh-home',
+  value: 'DIR',
+  doc: 'Be the node that the <cluster> section of DIR/etc/ossec.conf describes, without a ' +
+    'muster.toml',
+  completes: 'directory',
+};
 const newDir: OptionSpec = {
   name: 'dir',
   value: 'DIR',
@@ -55,7 +62,9 @@ const root: OptionSpec = {
 export const defaultRoot = '/var/ossec';
 
 const output = [json, quiet, color];
-const node = [config, dir, ...output];
+const node = [config, dir, wazuhHome, ...output];
+/** Of commands that concern the certificates of the native protocol. */
+const nativeNode = [config, dir, ...output];
 
 // --- the commands ------------------------------------------------------------------------------
 
@@ -106,7 +115,7 @@ export const commands = {
         doc: 'Where the master is reached; default: where it listens. May be repeated',
         isRepeatable: true,
       },
-      ...node,
+      ...nativeNode,
     ],
     examples: ['muster token', 'muster token --ttl 30m --node worker-1 --address 10.0.0.1:1517'],
   },
@@ -125,7 +134,7 @@ export const commands = {
     summary: 'Run the daemon in the foreground',
     description: ['In the role that the configuration gives, until SIGINT or SIGTERM.'],
     arguments: [],
-    options: [config, dir, color],
+    options: [config, dir, wazuhHome, color],
     examples: ['muster run --config /etc/muster/muster.toml'],
   },
   sync: {
@@ -259,14 +268,14 @@ export const commands = {
   'cert show': {
     summary: 'Show the certificates of this node',
     arguments: [],
-    options: node,
+    options: nativeNode,
     examples: ['muster cert show'],
   },
   'nodes list': {
     summary: 'List the nodes that have joined',
     description: ['On the master.'],
     arguments: [],
-    options: node,
+    options: nativeNode,
     isDefault: true,
     examples: ['muster nodes'],
   },
@@ -274,7 +283,7 @@ export const commands = {
     summary: 'Expel a node: its certificate is no longer accepted',
     description: ['On the master. The node can join again with a new token.'],
     arguments: [{ name: 'NODE', doc: 'Name of the node' }],
-    options: node,
+    options: nativeNode,
     examples: ['muster nodes revoke worker-1'],
   },
   'config check': {

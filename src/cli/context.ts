@@ -25,15 +25,21 @@ export interface Context {
 /** Runs a command. What it has to say it returns, unless it has said it meanwhile. */
 export type Handler = (context: Context) => Promise<Report | undefined>;
 
+/** Options of which one says which node is meant. */
+const nodeOptions = ['config', 'dir', 'wazuh-home'] as const;
+
 /** The configuration that the options of the command name, and where its values come from. */
 export function loadParsedConfig({ host, invocation }: Context): Promise<ParsedConfig> {
-  const [config, dir] = [invocation.value('config'), invocation.value('dir')];
-  if (config !== undefined && dir !== undefined) {
-    throw new UsageError('Options "--config" and "--dir" exclude each other', 'Give one of them');
+  const [config, dir, wazuhHome] = nodeOptions.map((option) => invocation.value(option));
+  const given = nodeOptions.filter((option) => invocation.value(option) !== undefined);
+  if (given.length > 1) {
+    const shown = given.map((option) => `"--${option}"`).join(' and ');
+    throw new UsageError(`Options ${shown} exclude each other`, 'Give one of them');
   }
   return loadConfig(host.configFiles, {
     config,
     dir,
+    wazuhHome,
     env: host.environment,
     workingDirectory: host.workingDirectory,
     hostname: host.hostname,
@@ -115,7 +121,7 @@ export function pathOption(context: Context, option: string, byDefault: string):
 
 /** A command line to be copied that concerns the same node as this one. */
 export function nextCommand(invocation: Invocation, words: string): string {
-  const options = ['config', 'dir'].flatMap((option) => {
+  const options = nodeOptions.flatMap((option) => {
     const value = invocation.value(option);
     return value === undefined ? [] : [`--${option}`, shellWord(value)];
   });

@@ -30,6 +30,7 @@ const dayMs = 86_400_000;
 /** Everything in a configuration that does not fit together. */
 export function* misfits(config: ReadConfig): Generator<Misfit> {
   yield* pairs(config);
+  yield* wazuh(config);
   yield* socketPath(config.node.controlSocket);
   const choices: readonly Indexed[] = config.sets.flatMap((set, index) =>
     set === undefined ? [] : [{ index, ...choiceOf(set) }]
@@ -45,7 +46,7 @@ type Indexed = Choice & { readonly index: number };
 
 function* pairs(config: ReadConfig): Generator<Misfit> {
   const { node, worker, keepAlive, certificates } = config;
-  if (node.role === 'worker' && worker.master?.length === 0) {
+  if (node.role === 'worker' && node.protocol === 'native' && worker.master?.length === 0) {
     yield {
       key: 'worker.master',
       message: 'key "worker.master" is required on a worker: the address of the master, ' +
@@ -76,6 +77,40 @@ function* pairs(config: ReadConfig): Generator<Misfit> {
       message: `key "certificates.renew_before" (${formatDuration(renewBeforeMs)}) ` +
         `must be shorter than "certificates.node_days" (${nodeDays} days), or nodes ` +
         'renew without end',
+    };
+  }
+}
+
+/** What the protocol of Wazuh asks for. */
+function* wazuh(config: ReadConfig): Generator<Misfit> {
+  const { node, wazuh: { master, listen } } = config;
+  if (node.protocol === 'wazuh' && node.role === 'master') {
+    yield {
+      key: 'node.protocol',
+      message: 'key "node.protocol" is for workers: a master accepts Wazuh workers beside its ' +
+        'own with key "wazuh.listen"',
+    };
+  }
+  if (node.role === 'worker' && listen !== undefined) {
+    yield {
+      key: 'wazuh.listen',
+      message: 'key "wazuh.listen" is for the master: a worker accepts nobody',
+    };
+  }
+  if (node.protocol !== 'wazuh' || node.role !== 'worker') return;
+  if (master?.length === 0) {
+    yield {
+      key: 'wazuh.master',
+      message: 'key "wazuh.master" is required on a worker of a Wazuh cluster: the address of ' +
+        'the master, such as master = ["10.0.0.1:1516"]',
+    };
+  }
+  if (node.name !== undefined && !/^[A-Za-z0-9_-]+$/.test(node.name)) {
+    yield {
+      key: 'node.name',
+      message:
+        `key "node.name" cannot be "${node.name}" in a Wazuh cluster: Error 3060 - Invalid ` +
+        `node name format: ${node.name}`,
     };
   }
 }

@@ -7,12 +7,15 @@
  * follow. Keys of file sets are in `set-keys.ts`, those of group rules in `group-rule-keys.ts`.
  */
 import { addresses, choice, count, duration, list, listenAddress } from './kinds.ts';
-import { optionalAddress, path, share, size, text, toggle } from './kinds.ts';
+import { optionalAddress, optionalPath, path, share, size, text, toggle } from './kinds.ts';
 import { treePath } from './tree-path.ts';
 import type { Camel, Key, Resolved } from './key.ts';
 
 /** The port of the native protocol. */
 export const defaultPort = 1517;
+
+/** The port of Wazuh clusters. */
+export const wazuhPort = 1516;
 
 const namePattern = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,64}$/;
 // What a certificate can carry: see `nameProblem` in src/identity.
@@ -58,6 +61,11 @@ export const tables = {
       role: choice(['master', 'worker'], {
         doc: 'A cluster has one master; its files are what the workers get',
         required: 'worker',
+      }),
+      protocol: choice(['native', 'wazuh'], {
+        doc: 'How a worker talks to its master: "wazuh" makes it a worker of a Wazuh 4.14 ' +
+          'cluster, see `[wazuh]`',
+        default: 'native',
       }),
       cluster: text({
         doc: 'Name of the cluster, the same on all its nodes',
@@ -355,6 +363,50 @@ export const tables = {
       }),
     },
   },
+  wazuh: {
+    doc:
+      'The Wazuh 4.14 cluster that the node is in: as a worker with `node.protocol = "wazuh"`, ' +
+      'as a master that also accepts Wazuh workers with `listen`',
+    keys: {
+      master: addresses({
+        doc: 'Addresses of the Wazuh master, tried in order; required on a worker of one. ' +
+          `Port ${wazuhPort} where none is given`,
+        default: [],
+        portDefault: wazuhPort,
+      }),
+      listen: optionalAddress({
+        doc: `Address on which a master accepts Wazuh workers, usually "0.0.0.0:${wazuhPort}"; ` +
+          '"" is none',
+        default: '',
+      }),
+      cluster: text({
+        doc: 'Name of the Wazuh cluster',
+        default: 'wazuh',
+        // deno-lint-ignore no-control-regex
+        pattern: /^[^\s\u0000-\u001f\u007f]{1,128}$/,
+        expected: 'must be 1 to 128 characters without spaces',
+      }),
+      key_file: path({
+        doc: 'File that holds the 32 characters of the cluster key; `$MUSTER_WAZUH_KEY` counts ' +
+          'over it. The key itself is never shown',
+        derived: '`STATE/wazuh.key`',
+      }),
+      version: text({
+        doc: 'The version of Wazuh to announce, or to ask of workers: it has to be exactly the ' +
+          'one of the other nodes',
+        default: '4.14.7',
+        pattern: /^\d{1,3}\.\d{1,3}\.\d{1,3}$/,
+        expected: 'must be a version such as "4.14.7"',
+      }),
+      home: optionalPath({
+        doc:
+          'The directory of a Wazuh installation, usually "/var/ossec": the `<cluster>` section ' +
+          'of its `etc/ossec.conf` (the key too) and the file sets of its `cluster.json` count ' +
+          'where this file says nothing; "" is none',
+        default: '',
+      }),
+    },
+  },
   log: {
     doc: 'What is logged, and where to',
     keys: {
@@ -364,6 +416,11 @@ export const tables = {
         default: 'info',
       }),
       format: choice(['text', 'json'], { doc: 'The form of a line', default: 'text' }),
+      phrases: choice(['native', 'wazuh'], {
+        doc: 'Whether tasks of the Wazuh protocol are told of in words of muster or in those of ' +
+          '`cluster.log`, which other programs read',
+        derived: 'as `node.protocol`',
+      }),
     },
   },
 } as const satisfies Readonly<Record<string, Table>>;

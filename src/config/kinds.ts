@@ -194,6 +194,20 @@ export function path(options: KeyOptions<string>): Key<string, ''> {
   };
 }
 
+/** A path of the file system, made absolute, or "" for none. */
+export function optionalPath(options: KeyOptions<string>): Key<string | undefined, ''> {
+  const expected = 'must be a path, or ""';
+  return {
+    ...declare('path', '', options),
+    // deno-lint-ignore no-control-regex
+    schema: v.pipe(v.string(expected), v.regex(/^[^\u0000]*$/, expected)),
+    fromText: asIs,
+    parse: (input: string, context) =>
+      input === '' ? undefined : resolvePath(context.directory, input),
+    format: (path) => path ?? '',
+  };
+}
+
 /** Permission bits: octal digits in a string. `minimum` are bits that must be set. */
 export function mode(
   options: KeyOptions<string> & { readonly minimum: string; readonly maximum: string },

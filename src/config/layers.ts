@@ -14,6 +14,7 @@ export const variablePrefix = 'MUSTER_';
 /** Variables that begin like a key's but are read elsewhere. */
 export const reservedVariables: readonly string[] = [
   'MUSTER_CONFIG', // the configuration file
+  'MUSTER_WAZUH_KEY', // the key of a Wazuh cluster
   'MUSTER_TOKEN', // the token of `muster join`
   'MUSTER_BINARY', // the executable that the end-to-end tests run
 ];

@@ -6,10 +6,11 @@ import { reasonFor } from '../base/errors.ts';
 import type { ConfigFile } from './document.ts';
 import type { FileValue } from './key.ts';
 import { type ConfigCandidates, configCandidates, type ConfigChoice } from './location.ts';
-import { directoryOf } from './location.ts';
+import { directoryOf, resolvePath } from './location.ts';
 import type { ParsedConfig } from './config.ts';
-import { includePatterns, parseConfig } from './parse.ts';
+import { includePatterns, parseConfig, wazuhHomeOf } from './parse.ts';
 import { ConfigError } from './problems.ts';
+import { clusterJsonOf, type HomeValues, homeValues, ossecConfOf } from './wazuh-home.ts';
 
 /** Reading the files of the configuration. */
 export interface ConfigReader {
@@ -17,6 +18,8 @@ export interface ConfigReader {
   read(path: string): Promise<string | undefined>;
   /** Absolute paths of the files that match any of the patterns, which start from a directory. */
   expand(patterns: readonly string[], directory: string): Promise<readonly string[]>;
+  /** Whether the system lists a user or group of this name. @default none */
+  hasAccount?(kind: 'user' | 'group', name: string): boolean;
 }
 
 /** What decides the configuration of a command. */
@@ -34,7 +37,15 @@ export async function loadConfig(
   reader: ConfigReader,
   options: LoadOptions,
 ): Promise<ParsedConfig> {
-  const main = await findConfig(reader, configCandidates(options));
+  const { env, workingDirectory, wazuhHome, flags = {}, hostname } = options;
+  const isHomeAlone = wazuhHome !== undefined;
+  const main = isHomeAlone
+    ? { fileName: ossecConfOf(resolvePath(workingDirectory, wazuhHome)), text: '' }
+    : await findConfig(reader, configCandidates(options));
+  const homePath = isHomeAlone
+    ? resolvePath(workingDirectory, wazuhHome)
+    : wazuhHomeOf(main, env, workingDirectory);
+  const home = homePath === undefined ? undefined : await readHome(reader, homePath);
   const patterns = includePatterns(main);
   const includes: ConfigFile[] = [];
   if (patterns.length > 0) {
@@ -45,10 +56,11 @@ export async function loadConfig(
       if (text !== undefined) includes.push({ fileName, text });
     }
   }
-  const { env, workingDirectory, flags = {}, hostname } = options;
   return parseConfig({
     ...main,
     includes,
+    home,
+    isHomeAlone,
     env,
     flags,
     workingDirectory,
@@ -72,6 +84,25 @@ async function findConfig(reader: ConfigReader, candidates: ConfigCandidates): P
         'name one with --config or --dir, or make one with "muster init" or "muster join"'
       : `there is no such file, which ${namedBy} names`,
   }]);
+}
+
+async function readHome(reader: ConfigReader, home: string): Promise<HomeValues> {
+  const ossecConf = ossecConfOf(home);
+  const text = await readText(reader, ossecConf);
+  if (text === undefined) {
+    throw new ConfigError(ossecConf, [{
+      where: ossecConf,
+      message: `there is no such file: "${displayText(home)}" is no Wazuh installation`,
+    }]);
+  }
+  const clusterJson = clusterJsonOf(home);
+  const isThere = (kind: 'user' | 'group') => reader.hasAccount?.(kind, 'wazuh') ?? false;
+  return homeValues({
+    home,
+    ossecConf: { fileName: ossecConf, text },
+    clusterJson: { fileName: clusterJson, text: await readText(reader, clusterJson) },
+    owner: isThere('user') && isThere('group') ? 'wazuh' : undefined,
+  });
 }
 
 async function readText(reader: ConfigReader, fileName: string): Promise<string | undefined> {

@@ -21,6 +21,8 @@ export interface ConfigChoice {
   readonly config?: string | undefined;
   /** `--dir DIR` */
   readonly dir?: string | undefined;
+  /** `--wazuh-home DIR` */
+  readonly wazuhHome?: string | undefined;
   readonly env: Environment;
   readonly workingDirectory: string;
 }
@@ -56,6 +58,16 @@ export interface Layout {
   readonly controlSocket: string;
 }
 
+/**
+ * The layout of a node that is configured by a Wazuh installation alone: one directory for
+ * everything, so that whoever runs a command finds the daemon by it.
+ */
+export function homeLayout(env: Environment, state?: string): Layout {
+  const directory = state ?? fromSystemd(env['STATE_DIRECTORY']) ?? '/var/lib/muster';
+  const logs = fromSystemd(env['LOGS_DIRECTORY']) ?? `${directory}/logs`;
+  return { ...ownLayout(directory), logFile: `${logs}/cluster.log` };
+}
+
 /** The layout that belongs to a configuration file; `state` is the directory given, if one is. */
 export function layoutOf(configFile: string, env: Environment, state?: string): Layout {
   if (configFile === systemConfigFile) {
@@ -67,7 +79,10 @@ export function layoutOf(configFile: string, env: Environment, state?: string): 
       controlSocket: `${fromSystemd(env['RUNTIME_DIRECTORY']) ?? '/run/muster'}/control.sock`,
     };
   }
-  const directory = state ?? directoryOf(configFile);
+  return ownLayout(state ?? directoryOf(configFile));
+}
+
+function ownLayout(directory: string): Layout {
   return {
     state: directory,
     tls: resolvePath(directory, 'tls'),

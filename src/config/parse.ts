@@ -1,5 +1,6 @@
 /**
- * Puts a configuration together: options over environment over file over defaults.
+ * Puts a configuration together: options over environment over file over a Wazuh installation over
+ * defaults.
  *
  * Every value that is given is checked, also one that a higher layer covers, so that whether a file
  * is valid does not depend on who reads it. All problems are found before any is reported; a
@@ -23,16 +24,23 @@ import {
   ValueProblem,
 } from './key.ts';
 import { eachKey } from './keys.ts';
-import { readEnvironment, readFlags } from './layers.ts';
-import { directoryOf, type Environment, layoutOf } from './location.ts';
-import { statePaths } from './location.ts';
+import { readEnvironment, readFlags, variableOf } from './layers.ts';
+import { directoryOf, type Environment, homeLayout, type Layout, layoutOf } from './location.ts';
+import { resolvePath, statePaths } from './location.ts';
 import { ConfigError, type Problem, showValue } from './problems.ts';
 import { defaultSets, setKeys } from './set-keys.ts';
+import type { HomeValues } from './wazuh-home.ts';
 
 /** All that decides a configuration. */
 export interface ConfigSources extends ConfigFile {
   /** Files that the main file includes. */
   readonly includes?: readonly ConfigFile[];
+  /**
+   * What a Wazuh installation says, which counts less than the files; undefined without one.
+   */
+  readonly home?: HomeValues | undefined;
+  /** Whether there is no file: everything comes from the installation. @default false */
+  readonly isHomeAlone?: boolean;
   /** @default no variables */
   readonly env?: Environment;
   /** Values by dotted key, from the options of a command; texts are read like variables. */
@@ -59,6 +67,7 @@ export function parseConfig(sources: ConfigSources): ParsedConfig {
   const included = (sources.includes ?? [])
     .map((file) => readDocument(file, problems, true))
     .filter((document) => document !== undefined);
+  problems.push(...sources.home?.problems ?? []);
   const resolver = new Resolver(sources, main, problems);
   const values = resolver.tables();
   const sets = resolver.sets([main, ...included]);
@@ -77,6 +86,22 @@ export function parseConfig(sources: ConfigSources): ParsedConfig {
     config: { ...complete, paths: statePaths(complete.node.state) },
     origins: resolver.origins,
   };
+}
+
+/** The Wazuh installation that a configuration names: the directory, absolute; else undefined. */
+export function wazuhHomeOf(
+  file: ConfigFile,
+  env: Environment,
+  workingDirectory: string,
+): string | undefined {
+  const dotted = 'wazuh.home';
+  const variable = env[variableOf(dotted)];
+  if (variable !== undefined) {
+    return variable === '' ? undefined : resolvePath(workingDirectory, variable);
+  }
+  const raw = readDocument(file, [])?.values.get(dotted)?.raw;
+  if (typeof raw !== 'string' || raw === '') return undefined;
+  return resolvePath(directoryOf(file.fileName), raw);
 }
 
 /** The patterns under `include` of a configuration file; none where the file cannot be read. */
@@ -101,7 +126,8 @@ interface ResolvedSet {
 class Resolver {
   readonly origins = new Map<string, Origin>();
   readonly #fileName: string;
-  readonly #env: Environment;
+  readonly #home: HomeValues | undefined;
+  readonly #layout: (state: string | undefined) => Layout;
   readonly #hostname: string | undefined;
   readonly #problems: Problem[];
   /** The lowest first. */
@@ -112,12 +138,18 @@ class Resolver {
     const directory = directoryOf(sources.fileName);
     const { env = {}, flags = {}, workingDirectory = directory } = sources;
     this.#fileName = sources.fileName;
-    this.#env = env;
+    this.#home = sources.home;
+    this.#layout = (state) =>
+      sources.isHomeAlone === true
+        ? homeLayout(env, state)
+        : layoutOf(sources.fileName, env, state);
     this.#hostname = sources.hostname;
     this.#problems = problems;
     const variables = readEnvironment(env, problems);
     const options = readFlags(flags, problems);
+    const none = new Map<string, Given>();
     this.#layers = [
+      { source: 'file', values: sources.home?.values ?? none, directory },
       { source: 'file', values: main.values, directory },
       { source: 'environment', values: variables, directory: workingDirectory },
       { source: 'flag', values: options, directory: workingDirectory },
@@ -138,7 +170,10 @@ class Resolver {
   /** The sets of all files, or the default ones where no file has any. */
   sets(documents: readonly Document[]): ResolvedSet[] {
     const isAnyGiven = documents.some((document) => document.sets !== undefined);
-    if (!isAnyGiven) {
+    const given = isAnyGiven
+      ? documents.flatMap((document) => document.sets ?? [])
+      : this.#home?.sets;
+    if (given === undefined) {
       return defaultSets.map((input) => {
         const values = new Map(
           Object.entries(input).map(([name, raw]) => [name, { raw, where: '' }]),
@@ -146,10 +181,7 @@ class Resolver {
         return { set: this.#resolveSet({ where: '', values }, 'default'), given: undefined };
       });
     }
-    return documents.flatMap((document) => document.sets ?? []).map((given) => ({
-      set: this.#resolveSet(given, 'file'),
-      given,
-    }));
+    return given.map((table) => ({ set: this.#resolveSet(table, 'file'), given: table }));
   }
 
   /** The group rules of the main file; undefined where something of one was refused. */
@@ -198,12 +230,14 @@ class Resolver {
       return undefined;
     }
     const state = this.#values.get('node.state') as string | undefined;
-    const layout = layoutOf(this.#fileName, this.#env, state);
-    const derived: Readonly<Record<string, string>> = {
+    const layout = this.#layout(state);
+    const derived: Readonly<Record<string, unknown>> = {
       'node.state': layout.state,
       'node.tls': layout.tls,
       'node.control_socket': layout.controlSocket,
+      'wazuh.key_file': resolvePath(layout.state, 'wazuh.key'),
       'log.file': layout.logFile,
+      'log.phrases': this.#values.get('node.protocol'),
     };
     return derived[dotted];
   }

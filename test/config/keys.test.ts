@@ -72,5 +72,12 @@ test('no kind accepts an empty text but those for which it means none', () => {
       return false;
     }
   }).map(([name]) => name);
-  assert.deepEqual(accepting, ['node.admin', 'sets.path', 'sets.owner', 'sets.group']);
+  assert.deepEqual(accepting, [
+    'node.admin',
+    'wazuh.listen',
+    'wazuh.home',
+    'sets.path',
+    'sets.owner',
+    'sets.group',
+  ]);
 });

@@ -12,6 +12,7 @@ test('parseConfig() completes a small file with defaults', () => {
   assert.deepEqual(config.node, {
     name: 'worker-1',
     role: 'worker',
+    protocol: 'native',
     cluster: 'muster',
     root: '/var/ossec',
     state: '/srv/muster',
