@@ -91,7 +91,7 @@ export class ArchiveReader {
     this.#at = 0;
     yield* this.#advance();
     // A copy: the chunk itself may be large, and is not ours.
-    this.#held = this.#bytes.slice(this.#at);
+    this.#held = new Uint8Array(this.#bytes.subarray(this.#at));
     this.#bytes = noBytes;
   }
 

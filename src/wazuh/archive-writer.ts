@@ -57,7 +57,7 @@ async function* packed(
       yield* pieces;
       const end = Math.max(from, joined.length - kept);
       yield* await deflater.write(joined.subarray(from, end));
-      carried = joined.slice(end);
+      carried = new Uint8Array(joined.subarray(end));
     }
     yield* await deflater.write(carried);
     yield* await deflater.end();

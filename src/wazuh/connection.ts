@@ -8,6 +8,7 @@
  */
 import { type Deferred, deferred, Mutex, onAbort, withDeadline } from '../base/async.ts';
 import { displayText } from '../base/bytes.ts';
+import { ByteReader } from '../base/cursor.ts';
 import { ClusterError, describeError, ProtocolError } from '../base/errors.ts';
 import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../ports.ts';
 import {
@@ -59,6 +60,11 @@ export function answering<N extends CommandName>(
   ];
 }
 
+/** An unpredictable number of 32 bits. */
+export function randomU32(random: Random): number {
+  return new ByteReader(random.bytes(4)).u32();
+}
+
 /** What a connection is made of. */
 export interface ConnectionOptions {
   readonly stream: Stream;
@@ -98,7 +104,7 @@ export class Connection {
     this.remote = options.stream.remote;
     this.closed = this.#closed.promise;
     this.signal = this.#controller.signal;
-    this.#counter = new DataView(options.random.bytes(4).slice().buffer).getUint32(0);
+    this.#counter = randomU32(options.random);
     this.#lastHeardMs = options.clock.monotonicMs();
     void this.#read();
   }

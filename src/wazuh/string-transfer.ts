@@ -5,7 +5,7 @@
 import type { ByteString } from '../base/bytes.ts';
 import { ByteWriter } from '../base/cursor.ts';
 import type { Random } from '../ports.ts';
-import { type Answer, answering, type Connection } from './connection.ts';
+import { type Answer, answering, type Connection, randomU32 } from './connection.ts';
 import { internalFailure } from './failure.ts';
 import { bodyBytesMax } from './frame.ts';
 import { quotedBytes } from './layouts.ts';
@@ -81,7 +81,7 @@ export class IncomingStrings {
   #begin(size: number): ByteString {
     if (size > this.#bytesMax) throw new PlainRefusal(plainReplies.stringSize());
     if (this.#strings.size >= stringsMax) throw internalFailure('Too many strings at once');
-    const id = String(new DataView(this.#random.bytes(4).slice().buffer).getUint32(0));
+    const id = String(randomU32(this.#random));
     this.#strings.set(id, { size, content: new ByteWriter() });
     return id;
   }

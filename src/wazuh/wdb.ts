@@ -61,9 +61,8 @@ export class WdbDecoder {
         yield answer;
       }
     } finally {
-      const rest = held.slice(at);
       this.#bytes = new ByteWriter();
-      this.#bytes.bytes(rest);
+      this.#bytes.bytes(held.subarray(at));
     }
   }
 }

@@ -85,6 +85,18 @@ test('ArchiveReader takes the worked example apart, wherever it is cut', async (
   }
 });
 
+test('ArchiveReader keeps nothing of a chunk that may be used again', async () => {
+  // Of the class that sockets and files give: its slices are views.
+  const chunk = Buffer.from(archive.subarray(0, 60));
+  const reader = new ArchiveReader(zlib);
+  const paths = [];
+  for await (const event of reader.push(chunk)) paths.push(event);
+  chunk.fill(0);
+  for await (const event of reader.push(archive.subarray(60))) paths.push(event);
+  for await (const event of reader.finish()) paths.push(event);
+  assert.equal(paths.length, 3);
+});
+
 test('ArchiveReader takes an archive apart byte by byte', async () => {
   const { members } = await unpack(Array.from(archive, (byte) => Uint8Array.of(byte)));
   assert.deepEqual([...members.keys()], [...dumped.keys(), tablePath]);
