@@ -27,7 +27,7 @@ import {
   wrongKey,
 } from './recordings.ts';
 
-const names = ['session', 'errors', 'divided', 'probe-master', 'probe-worker'];
+const names = ['standing', 'session', 'errors', 'divided', 'probe-master', 'probe-worker'];
 const primitives = createSymmetricCrypto();
 const keys = fernetKeys(recordingKey);
 
@@ -50,7 +50,9 @@ function lastFrames(frames: readonly RecordedFrame[]): RecordedFrame[] {
 }
 
 for (const name of names) {
-  test(`every frame of recording "${name}" is decoded`, needsRecordings, () => {
+  const needs = name === 'standing' ? {} : needsRecordings;
+
+  test(`every frame of recording "${name}" is decoded`, needs, () => {
     const random = new SeededRandom(name);
     for (const frames of recordedStreams(name)) {
       const decoder = new FrameDecoder();
@@ -75,9 +77,10 @@ for (const name of names) {
     }
   });
 
-  test(`every frame of recording "${name}" is encoded to the same bytes`, needsRecordings, () => {
-    const chunk = name === 'divided' ? 200 : chunkBytes;
+  test(`every frame of recording "${name}" is encoded to the same bytes`, needs, () => {
     for (const frames of recordedStreams(name)) {
+      // Where messages are divided the limit had been lowered, else each would have 5 MiB.
+      const chunk = frames.some(({ isDivided }) => isDivided) ? 200 : chunkBytes;
       let parts: RecordedFrame[] = [];
       for (const frame of frames) {
         parts.push(frame);

@@ -1,7 +1,9 @@
 /**
  * Recordings of real nodes on the wire, where they are at hand: in the directory that the
  * environment variable MUSTER_VECTORS names, or in `../shared/vectors` beside the repository.
- * They are too long to be part of it; tests that want them are skipped without.
+ * They are too long to be part of it; tests that want them are skipped without. A few of their
+ * frames are always there, as recording `standing` in `vectors/`: a first synchronisation, agents,
+ * keep-alive, refused hellos, a divided message.
  */
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -9,7 +11,8 @@ import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 import { concatBytes } from '../../src/base/bytes.ts';
 
-const root = resolve(fileURLToPath(new URL('.', import.meta.url)), '../..');
+const here = fileURLToPath(new URL('.', import.meta.url));
+const root = resolve(here, '../..');
 const directory = join(
   process.env['MUSTER_VECTORS'] ?? join(root, '../shared/vectors'),
   'wazuh-4.14',
@@ -53,7 +56,8 @@ interface Line {
 
 /** The frames of a recording, in the order in which they were seen. */
 export function recordedFrames(name: string): RecordedFrame[] {
-  const text = readFileSync(join(directory, `${name}.jsonl`), 'utf8');
+  const path = name === 'standing' ? join(here, 'vectors') : directory;
+  const text = readFileSync(join(path, `${name}.jsonl`), 'utf8');
   return text.trim().split('\n').flatMap((line) => {
     const read = JSON.parse(line) as Line;
     if (read.kind === 'eof') return [];
