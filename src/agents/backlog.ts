@@ -9,7 +9,7 @@ import { inTransaction } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
 import type { AgentId } from './agent.ts';
 import { packRecord } from './record-codec.ts';
-import { type FactsStore, pendingLevels } from './store/facts.ts';
+import { type FactsStore, pendingLevels, refusals } from './store/facts.ts';
 import type { Registrations } from './store/registrations.ts';
 
 /** Records of a chunk take at most so many bytes. */
@@ -22,7 +22,14 @@ const chunkBytes = 96 * 1024;
 export interface Chunk {
   readonly records: Uint8Array;
   /** What is in it, with the numbers of the records. */
-  readonly sent: readonly { readonly id: AgentId; readonly nodeOrderMs: number }[];
+  readonly sent: readonly SentRecord[];
+}
+
+interface SentRecord {
+  readonly id: AgentId;
+  readonly nodeOrderMs: number;
+  /** The agent had been refused before: only asked about, and not to be confirmed. */
+  readonly wasRefused: boolean;
 }
 
 /** What the master says to a chunk, by numbers of agents. */
@@ -58,14 +65,16 @@ export class Backlog {
   /** All that waits, in chunks, each agent once. */
   async *chunks(): AsyncGenerator<Chunk> {
     let writer = new ByteWriter(chunkBytes);
-    let sent: { id: AgentId; nodeOrderMs: number }[] = [];
+    let sent: SentRecord[] = [];
     for (let after = 0;;) {
       const rows = this.#facts.pendingAfter(after);
-      for (const { id, status, order, pending } of rows) {
+      for (const { id, status, order, pending, refusal } of rows) {
         const { nodeOrderMs } = order;
-        const data = pending === pendingLevels.all ? this.#facts.data(id) : undefined;
+        const wasRefused = refusal !== refusals.none;
+        const isWhole = pending === pendingLevels.all && !wasRefused;
+        const data = isWhole ? this.#facts.data(id) : undefined;
         packRecord({ id, nodeOrderMs, status, data }, writer);
-        sent.push({ id, nodeOrderMs });
+        sent.push({ id, nodeOrderMs, wasRefused });
         if (writer.length < chunkBytes) continue;
         yield { records: writer.view(), sent };
         writer = new ByteWriter(chunkBytes);
@@ -78,14 +87,29 @@ export class Backlog {
     if (sent.length > 0) yield { records: writer.view(), sent };
   }
 
+  /**
+   * The master is asked once more about the agents that it did not know: some of them may be known by
+   * now, or known to be removed.
+   */
+  askAgain(): void {
+    this.#facts.askAgain();
+  }
+
+  /** The agents of a chunk that the master was not known to refuse, of those that it refuses. */
+  static newlyRefused({ sent }: Chunk, { refused }: ChunkAnswer): AgentId[] {
+    const before = new Set(sent.flatMap(({ id, wasRefused }) => wasRefused ? [id] : []));
+    return refused.filter((id) => !before.has(id));
+  }
+
   /** The master has answered: what it committed is no longer waiting. */
   settle({ sent }: Chunk, { refused, removed, wanted }: ChunkAnswer): void {
     const refusedIds = new Set(refused);
     const removedIds = new Set(removed);
     inTransaction(this.#ports.database, () => {
-      for (const { id, nodeOrderMs } of sent) {
+      for (const { id, nodeOrderMs, wasRefused } of sent) {
         if (removedIds.has(id)) this.#registrations.remove(id);
         else if (refusedIds.has(id)) this.#facts.refuse(id);
+        else if (wasRefused) this.#facts.accept(id);
         else this.#facts.confirm(id, nodeOrderMs);
       }
       for (const id of wanted) this.#facts.demand(id);

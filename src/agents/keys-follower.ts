@@ -49,7 +49,7 @@ export class KeysFollower {
   /**
    * The content with this hash counts now; undefined where there is no such file. Where the file has
    * changed again meanwhile nothing is done: another call will follow.
-   * @returns whether the registrations are those of this content
+   * @returns whether other registrations were taken up
    */
   follow(hash: ByteString | undefined): Promise<boolean> {
     return this.#mutex.run(() => this.#follow(hash));
@@ -58,7 +58,7 @@ export class KeysFollower {
   async #follow(hash: ByteString | undefined): Promise<boolean> {
     const { values, registrations, log } = this.#ports;
     const wanted = hash === undefined ? '' : toHex(hash);
-    if (wanted === (values.get(hashName) ?? '')) return true;
+    if (wanted === (values.get(hashName) ?? '')) return false;
     const lines = hash === undefined ? [] : await this.#read(hash);
     if (lines === undefined) return false;
     const change = await registrations.replaceKeys(lines);

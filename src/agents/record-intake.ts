@@ -68,7 +68,7 @@ export class RecordIntake {
     const status = inMasterTime(record.status, source.skewMs);
     if (data !== undefined) {
       if (known === undefined) outcome.firstContacts.push(id);
-      this.#facts.save({ id, data, status, order, pending: 0, isRefused: false });
+      this.#facts.save({ id, data, status, order, pending: 0, refusal: 0 });
     } else if (known !== undefined && isOfSource(known.order, source)) {
       this.#facts.saveStatus({ id, status, order, pending: 0 }, known);
     } else {

@@ -83,8 +83,7 @@ export class ReportIntake {
     // The master has nobody to tell.
     const pending = isMaster ? pendingLevels.nothing : strongerOf(level, known);
     if (data !== undefined) {
-      const isRefused = known?.isRefused ?? false;
-      this.#facts.save({ id, data, status, order, pending, isRefused });
+      this.#facts.save({ id, data, status, order, pending, refusal: known?.refusal ?? 0 });
     } else if (known !== undefined) {
       this.#facts.saveStatus({ id, status, order, pending }, known);
     }

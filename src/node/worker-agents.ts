@@ -81,7 +81,8 @@ export class WorkerAgents {
     const set = sets.setOf(config.agents.keysFile);
     if (set === undefined || !isInStep(set.name)) return;
     try {
-      await this.parts.keys.follow(keysHash(config, sets, actual));
+      const isChanged = await this.parts.keys.follow(keysHash(config, sets, actual));
+      if (isChanged) this.info.askAgainSoon();
     } catch (error) {
       log.log(
         'error',

@@ -144,6 +144,7 @@ export class WorkerNode {
     const stopListening = this.#dialer.link.listen((link) => {
       if (link === undefined) return;
       wake();
+      this.agents.info.askAgainSoon();
       this.#scheduler.wake('agent-info');
       this.#scheduler.wake('certificates');
     });

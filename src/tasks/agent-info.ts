@@ -13,7 +13,7 @@ import { Mutex, Pipeline } from '../base/async.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import { type AgentId, agentIdText } from '../agents/agent.ts';
-import type { Backlog, Chunk, ChunkAnswer } from '../agents/backlog.ts';
+import { Backlog, type Chunk, type ChunkAnswer } from '../agents/backlog.ts';
 import type { RecordIntake } from '../agents/record-intake.ts';
 import type { FactsStore } from '../agents/store/facts.ts';
 import type { AgentValues } from '../agents/store/values.ts';
@@ -46,6 +46,12 @@ const chunksAtOnce = 8;
 /** Name of the value that holds the epoch of the master that confirmed what is confirmed. */
 const masterEpochName = 'reports.master_epoch';
 
+/** Rounds that ask about refused agents after a change of the registrations. */
+const questionsAfterChange = 2;
+
+/** How often they are asked about without any change, ms: what the master tells may be lost. */
+const askAgainMs = 60 * 60 * 1000;
+
 /** Agents named in one log line. */
 const namedMax = 10;
 
@@ -74,10 +80,13 @@ export class AgentInfo implements Task {
   readonly #epoch: string;
   readonly #meeting = new Mutex();
   #lastConfirmedMs: number | undefined;
+  #questionsLeft = questionsAfterChange;
+  #lastAskedMs: number;
 
   constructor(ports: AgentInfoPorts, options: AgentInfoOptions) {
     this.#ports = ports;
     this.#epoch = options.epoch;
+    this.#lastAskedMs = ports.clock.monotonicMs();
     this.schedule = { intervalMs: options.intervalMs, deadlineMs, isStaggered: true };
   }
 
@@ -89,6 +98,7 @@ export class AgentInfo implements Task {
   async round(turn: Turn): Promise<RoundReport> {
     const session = this.#ports.session();
     if (session === undefined) return { summary: undefined };
+    this.#askAgainWhereDue();
     const counts: Counts = { sent: 0, refused: 0 };
     const refused: AgentId[] = [];
     const sending = new Pipeline(chunksAtOnce);
@@ -108,6 +118,23 @@ export class AgentInfo implements Task {
     return { summary: summaryOf(counts), facts: { ...counts } };
   }
 
+  /**
+   * The next rounds ask about refused agents again: after a change of the registrations, or with a new
+   * session. Two of them, since the master may take up the same change a moment later.
+   */
+  askAgainSoon(): void {
+    this.#questionsLeft = questionsAfterChange;
+  }
+
+  #askAgainWhereDue(): void {
+    const { clock, backlog } = this.#ports;
+    const nowMs = clock.monotonicMs();
+    if (this.#questionsLeft === 0 && nowMs - this.#lastAskedMs < askAgainMs) return;
+    this.#questionsLeft = Math.max(0, this.#questionsLeft - 1);
+    this.#lastAskedMs = nowMs;
+    backlog.askAgain();
+  }
+
   async #send(
     session: Session,
     chunk: Chunk,
@@ -120,7 +147,7 @@ export class AgentInfo implements Task {
     await this.#meeting.run(() => this.#meetMaster(reply.epoch));
     const answer = readAnswer(reply);
     backlog.settle(chunk, answer);
-    for (const id of answer.refused) refused.push(id);
+    for (const id of Backlog.newlyRefused(chunk, answer)) refused.push(id);
     this.#lastConfirmedMs = clock.nowMs();
   }
 

@@ -15,7 +15,7 @@ function report(pair: GroupsPair, id: AgentId, platform: string): void {
     status: facts,
     order: { node: 'worker', epoch: 'e', nodeOrderMs: 1, orderMs: 1 },
     pending: 0,
-    isRefused: false,
+    refusal: 0,
   });
   pair.changes.firstContact([id]);
 }

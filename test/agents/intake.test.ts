@@ -104,6 +104,35 @@ test('an agent that the master does not know is kept, and sent when it is known'
   assert.equal(master.facts.get(7)?.status.last_keepalive, 120);
 });
 
+test('a refused agent is dropped where the master says that it was removed meanwhile', async () => {
+  const [worker, master] = [openSide('worker'), openSide('master')];
+  await worker.report(7, { os_name: 'Debian', last_keepalive: 100 });
+  await bring(worker, master);
+  master.register(7);
+  master.unregister(7);
+  assert.equal(await bring(worker, master), 0);
+  worker.backlog.askAgain();
+  assert.equal(await bring(worker, master), 1);
+  assert.equal(worker.facts.get(7), undefined);
+  assert.equal(worker.registrations.existence(7), 'removed');
+});
+
+test('a refused agent that the master knows meanwhile is sent as a whole', async () => {
+  const [worker, master] = [openSide('worker'), openSide('master')];
+  await worker.report(7, { os_name: 'Debian', last_keepalive: 100 });
+  await bring(worker, master);
+  worker.backlog.askAgain();
+  await bring(worker, master);
+  assert.equal(worker.facts.countRefused(), 1, 'asked in vain');
+  master.register(7);
+  worker.backlog.askAgain();
+  await bring(worker, master);
+  await bring(worker, master);
+  assert.equal(master.facts.get(7)?.data.os_name, 'Debian');
+  assert.equal(worker.facts.countRefused(), 0);
+  assert.equal(worker.backlog.count, 0);
+});
+
 test('an agent that was removed is refused at once, and its backlog is dropped', async () => {
   const [worker, master] = [openSide('worker'), openSide('master')];
   master.register(7);

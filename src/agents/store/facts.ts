@@ -23,14 +23,18 @@ export const pendingLevels = { nothing: 0, status: 1, all: 2 } as const;
 
 export type PendingLevel = (typeof pendingLevels)[keyof typeof pendingLevels];
 
+/** Whether the master does not know the agent, and whether it is to be asked once more. */
+export const refusals = { none: 0, refused: 1, askAgain: 2 } as const;
+
+export type Refusal = (typeof refusals)[keyof typeof refusals];
+
 /** A row of the table without the data. */
 export interface StatusRow {
   readonly id: AgentId;
   readonly status: AgentStatus;
   readonly order: RecordOrder;
   readonly pending: PendingLevel;
-  /** The master does not know the agent. */
-  readonly isRefused: boolean;
+  readonly refusal: Refusal;
 }
 
 /** A row of the table. */
@@ -48,7 +52,7 @@ export interface Look {
 const statusColumns = ['last_keepalive', 'connection_status', 'disconnection_time', 'status_code'];
 const orderColumns = ['node_name', 'node_epoch', 'node_order_ms', 'order_ms'];
 const dataColumns = [...textColumnNames, 'labels'];
-const rowColumns = [...statusColumns, ...orderColumns, 'pending', 'is_refused'];
+const rowColumns = [...statusColumns, ...orderColumns, 'pending', 'refusal'];
 const columns = ['id', ...dataColumns, ...rowColumns];
 
 /** Numbers of agents that one statement over many goes through. */
@@ -66,6 +70,7 @@ export class FactsStore {
   readonly #countPending: Statement;
   readonly #confirm: Statement;
   readonly #refuse: Statement;
+  readonly #askAgain: Statement;
   readonly #accept: Statement;
   readonly #demand: Statement;
   readonly #demandSome: Statement;
@@ -100,24 +105,25 @@ export class FactsStore {
     this.#remove = database.prepare('DELETE FROM agent WHERE id = ?');
     this.#selectPending = database.prepare(
       `SELECT id, ${rowColumns.join(', ')} FROM agent
-       WHERE pending > 0 AND is_refused = 0 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
+       WHERE pending > 0 AND refusal <> 1 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#countPending = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND is_refused = 0',
+      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
     );
     this.#confirm = database.prepare(
       'UPDATE agent SET pending = 0 WHERE id = ? AND node_order_ms = ?',
     );
-    this.#refuse = database.prepare('UPDATE agent SET is_refused = 1, pending = 2 WHERE id = ?');
+    this.#refuse = database.prepare('UPDATE agent SET refusal = 1, pending = 2 WHERE id = ?');
+    this.#askAgain = database.prepare('UPDATE agent SET refusal = 2 WHERE refusal > 0');
     this.#accept = database.prepare(
-      'UPDATE agent SET is_refused = 0 WHERE id = ? AND is_refused = 1',
+      'UPDATE agent SET refusal = 0 WHERE id = ? AND refusal > 0',
     );
     this.#demand = database.prepare('UPDATE agent SET pending = 2 WHERE id = ?');
     this.#demandSome = database.prepare(
       'UPDATE agent SET pending = 2 WHERE id > ? AND id <= ? AND pending < 2',
     );
     this.#countRefused = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE is_refused = 1',
+      'SELECT count(*) AS count FROM agent WHERE refusal > 0',
     );
     this.#highest = database.prepare('SELECT max(id) AS id FROM agent');
     this.#selectSilent = database.prepare(
@@ -153,7 +159,7 @@ export class FactsStore {
   }
 
   /** Writes a row as a whole. */
-  save({ id, data, status, order, pending, isRefused }: FactsRow): void {
+  save({ id, data, status, order, pending, refusal }: FactsRow): void {
     this.#save.run(
       id,
       ...textColumnNames.map((name) => data[name]),
@@ -161,12 +167,12 @@ export class FactsStore {
       ...statusValues(status),
       ...orderValues(order),
       pending,
-      isRefused ? 1 : 0,
+      refusal,
     );
   }
 
   /** Writes the status of a row that is there, which was `known`. */
-  saveStatus(row: Omit<StatusRow, 'isRefused'>, known: StatusRow): void {
+  saveStatus(row: Omit<StatusRow, 'refusal'>, known: StatusRow): void {
     const { id, status, order, pending } = row;
     const isConnectedAsBefore = status.connection_status === known.status.connection_status &&
       order.node === known.order.node && order.epoch === known.order.epoch;
@@ -201,6 +207,11 @@ export class FactsStore {
   /** The master does not know the agent: nothing is sent of it until it is accepted. */
   refuse(id: AgentId): void {
     this.#refuse.run(id);
+  }
+
+  /** All agents that the master did not know are to be asked about once more. */
+  askAgain(): void {
+    this.#askAgain.run();
   }
 
   /** The agent is known now. */
@@ -302,6 +313,6 @@ function readStatusRow(row: Record<string, SqlValue>): StatusRow {
       orderMs: Number(row['order_ms']),
     },
     pending: Number(row['pending']) as PendingLevel,
-    isRefused: row['is_refused'] === 1,
+    refusal: Number(row['refusal']) as Refusal,
   };
 }

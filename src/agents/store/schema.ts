@@ -8,7 +8,7 @@
  * `agent`: what was reported. `node_order_ms` orders the records of one agent from one node's
  * database (`node_epoch`), `order_ms` those of different nodes by the master's clock; see
  * agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the status,
- * 2 all. `is_refused`: the master does not know the agent.
+ * 2 all. `refusal`: 1 where the master does not know the agent, 2 where it is to be asked once more.
  *
  * `assignment`: the groups of every agent that exists, comma-separated in their order; NULL where
  * the agent was removed. `snapshot` is the number of the snapshot with which the row was published
@@ -33,10 +33,10 @@ export const agentMigrations: readonly string[] = [
      status_code INTEGER NOT NULL,
      node_name TEXT NOT NULL, node_epoch TEXT NOT NULL,
      node_order_ms REAL NOT NULL, order_ms REAL NOT NULL,
-     pending INTEGER NOT NULL, is_refused INTEGER NOT NULL
+     pending INTEGER NOT NULL, refusal INTEGER NOT NULL
    ) STRICT;
-   CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND is_refused = 0;
-   CREATE INDEX agent_refused ON agent (id) WHERE is_refused = 1;
+   CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND refusal <> 1;
+   CREATE INDEX agent_refused ON agent (id) WHERE refusal > 0;
    CREATE INDEX agent_status ON agent (connection_status, node_name);
    CREATE TABLE assignment (
      id INTEGER PRIMARY KEY, name TEXT, group_names TEXT, snapshot INTEGER NOT NULL,

@@ -133,9 +133,9 @@ export class AgentViews {
        GROUP BY connection_status, node_name`,
     );
     this.#unconfirmed = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND is_refused = 0',
+      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
     );
-    this.#refused = database.prepare('SELECT count(*) AS count FROM agent WHERE is_refused = 1');
+    this.#refused = database.prepare('SELECT count(*) AS count FROM agent WHERE refusal > 0');
     this.#groups = database.prepare(
       `SELECT group_names, count(*) AS count FROM assignment
        WHERE id > ? AND id <= ? AND group_names <> '' GROUP BY group_names`,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentFacts, AgentId } from '../../../src/agents/agent.ts';
-import { FactsStore, type PendingLevel } from '../../../src/agents/store/facts.ts';
+import { FactsStore, type PendingLevel, type Refusal } from '../../../src/agents/store/facts.ts';
 import { type AgentFilter, AgentViews } from '../../../src/agents/store/views.ts';
 import { inTransaction } from '../../../src/base/transaction.ts';
 import { factsOf } from '../samples.ts';
@@ -16,7 +16,7 @@ interface Given {
   readonly facts?: Partial<AgentFacts>;
   readonly node?: string;
   readonly pending?: PendingLevel;
-  readonly isRefused?: boolean;
+  readonly refusal?: Refusal;
   readonly groups?: string | null;
 }
 
@@ -38,7 +38,7 @@ function open(agents: Iterable<Given>) {
         status: rest,
         order: { node, epoch: 'e', nodeOrderMs: 1, orderMs: 1 },
         pending: agent.pending ?? 0,
-        isRefused: agent.isRefused ?? false,
+        refusal: agent.refusal ?? 0,
       });
     }
   });
@@ -92,7 +92,7 @@ test('an agent is seen with what all three tables know of it', () => {
 test('an agent that is not registered is not seen', async () => {
   const { views, list } = open([
     { id: 1, source: 'removed', facts: {}, groups: null },
-    { id: 2, source: 'none', facts: {}, isRefused: true },
+    { id: 2, source: 'none', facts: {}, refusal: 1 },
     { id: 3 },
   ]);
   assert.equal(views.get(1), undefined);
@@ -160,7 +160,7 @@ test('agents are counted by status and node', () => {
     { id: 4 },
     { id: 5, source: 'command' },
     { id: 6, source: 'removed' },
-    { id: 7, source: 'none', facts: { connection_status: 'pending' }, pending: 2, isRefused: true },
+    { id: 7, source: 'none', facts: { connection_status: 'pending' }, pending: 2, refusal: 1 },
   ]);
   const none = { never_connected: 0, pending: 0, active: 0, disconnected: 0 };
   assert.deepEqual(views.counts(), {
