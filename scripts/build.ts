@@ -57,6 +57,8 @@ const BUN_FLAGS = [
   // Halves the time to start. With --format=cjs the binary fails at run time.
   '--bytecode',
   '--format=esm',
+  // Else all that any command needs is loaded at every start.
+  '--splitting',
   // Else the binary runs code that a bunfig.toml in the current directory names.
   '--no-compile-autoload-dotenv',
   '--no-compile-autoload-bunfig',

@@ -1,5 +1,4 @@
 /** Reading configuration files from the disk. */
-import { glob } from 'tinyglobby';
 import { codeOf } from '../base/errors.ts';
 import type { ConfigReader } from '../config/load.ts';
 import { accountExists } from '../runtime/machine.ts';
@@ -15,7 +14,15 @@ export const systemConfigReader: ConfigReader = {
       throw error;
     }
   },
-  expand: (patterns, directory) =>
-    glob([...patterns], { cwd: directory, absolute: true, dot: false, onlyFiles: true }),
+  expand: async (patterns, directory) => {
+    // Loading it takes as long as a short command, and few configurations include other files.
+    const { glob } = await import('tinyglobby');
+    return await glob([...patterns], {
+      cwd: directory,
+      absolute: true,
+      dot: false,
+      onlyFiles: true,
+    });
+  },
   hasAccount: accountExists,
 };

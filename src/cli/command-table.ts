@@ -5,7 +5,7 @@
  * has to name a handler for each. To add a command, add it here.
  */
 import { connectionStatuses } from '../agents/agent.ts';
-import { defaultPort } from '../config/keys.ts';
+import { defaultPort } from '../config/default-port.ts';
 import type { CommandSpec, OptionSpec } from './command-spec.ts';
 
 // --- options that several commands have --------------------------------------------------------

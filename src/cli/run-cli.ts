@@ -52,7 +52,8 @@ async function runCommand(
       return exitCodes.done;
     }
     const { invocation } = request;
-    const report = await handlers[invocation.name]({ host, invocation, output, signal });
+    const handler = await handlers[invocation.name]();
+    const report = await handler({ host, invocation, output, signal });
     return report === undefined ? exitCodes.done : output.report(report);
   } catch (error) {
     return reportError(output, error, stoppedCode());

@@ -9,10 +9,8 @@
 import { addresses, choice, count, duration, list, listenAddress } from './kinds.ts';
 import { optionalAddress, optionalPath, path, share, size, text, toggle } from './kinds.ts';
 import { treePath } from './tree-path.ts';
+import { defaultPort } from './default-port.ts';
 import type { Camel, Key, Resolved } from './key.ts';
-
-/** The port of the native protocol. */
-export const defaultPort = 1517;
 
 /** The port of Wazuh clusters. */
 export const wazuhPort = 1516;

@@ -1,7 +1,8 @@
 /**
  * `muster init`: makes a master.
  */
-import { defaultPort, tables } from '../../config/keys.ts';
+import { defaultPort } from '../../config/default-port.ts';
+import { tables } from '../../config/keys.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import { defaultRoot } from '../command-table.ts';
 import { checkedName, type Handler, newRootNotes, pathOption, shellWord } from '../context.ts';

@@ -1,50 +1,33 @@
 /**
- * Which handler runs which command of the table.
+ * Which handler runs which command of the table. Each is loaded when it is asked for: what a command
+ * does not need does not make it slower.
  */
 import type { CommandName } from '../command-table.ts';
 import type { Handler } from '../context.ts';
-import { agentsList, agentsShow } from './agents.ts';
-import { agentsReport } from './agents-report.ts';
-import { approve } from './approve.ts';
-import { certShow } from './cert.ts';
-import { check, diff } from './check.ts';
-import { completion } from './completion.ts';
-import { configCheck, configSchema, configShow } from './config.ts';
-import { doctor } from './doctor.ts';
-import { init } from './init.ts';
-import { join } from './join.ts';
-import { nodesList, nodesRevoke } from './nodes.ts';
-import { rollback } from './rollback.ts';
-import { run } from './run.ts';
-import { status } from './status.ts';
-import { sync } from './sync.ts';
-import { token } from './token.ts';
-import { version } from './version.ts';
-import { versions } from './versions.ts';
 
-/** The handler of every command. */
-export const handlers: Readonly<Record<CommandName, Handler>> = {
-  init,
-  token,
-  join,
-  run,
-  sync,
-  check,
-  diff,
-  status,
-  'agents list': agentsList,
-  'agents show': agentsShow,
-  'agents report': agentsReport,
-  approve,
-  rollback,
-  versions,
-  'cert show': certShow,
-  'nodes list': nodesList,
-  'nodes revoke': nodesRevoke,
-  'config check': configCheck,
-  'config show': configShow,
-  'config schema': configSchema,
-  doctor,
-  completion,
-  version,
+/** Loads the handler of every command. */
+export const handlers: Readonly<Record<CommandName, () => Promise<Handler>>> = {
+  init: async () => (await import('./init.ts')).init,
+  token: async () => (await import('./token.ts')).token,
+  join: async () => (await import('./join.ts')).join,
+  run: async () => (await import('./run.ts')).run,
+  sync: async () => (await import('./sync.ts')).sync,
+  check: async () => (await import('./check.ts')).check,
+  diff: async () => (await import('./check.ts')).diff,
+  status: async () => (await import('./status.ts')).status,
+  'agents list': async () => (await import('./agents.ts')).agentsList,
+  'agents show': async () => (await import('./agents.ts')).agentsShow,
+  'agents report': async () => (await import('./agents-report.ts')).agentsReport,
+  approve: async () => (await import('./approve.ts')).approve,
+  rollback: async () => (await import('./rollback.ts')).rollback,
+  versions: async () => (await import('./versions.ts')).versions,
+  'cert show': async () => (await import('./cert.ts')).certShow,
+  'nodes list': async () => (await import('./nodes.ts')).nodesList,
+  'nodes revoke': async () => (await import('./nodes.ts')).nodesRevoke,
+  'config check': async () => (await import('./config.ts')).configCheck,
+  'config show': async () => (await import('./config.ts')).configShow,
+  'config schema': async () => (await import('./config.ts')).configSchema,
+  doctor: async () => (await import('./doctor.ts')).doctor,
+  completion: async () => (await import('./completion.ts')).completion,
+  version: async () => (await import('./version.ts')).version,
 };

@@ -2,7 +2,7 @@
  * `muster token`: one line with which a node can join.
  */
 import type { Config } from '../../config/config.ts';
-import { defaultPort } from '../../config/keys.ts';
+import { defaultPort } from '../../config/default-port.ts';
 import { formatAddress, parseAddress } from '../../base/address.ts';
 import { durationText } from '../../identity/time-text.ts';
 import { isHostPort } from '../../identity/token.ts';
