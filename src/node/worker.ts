@@ -21,7 +21,7 @@ import type { RoundResult } from '../tasks/integrity/round-result.ts';
 import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
-import { closingLine } from '../tasks/task.ts';
+import { closingLine, type Task } from '../tasks/task.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
 import {
   type ApproveDocument,
@@ -204,25 +204,43 @@ export class WorkerNode {
     if (!request.dryRun) {
       const { level, text, facts } = closingLine(reportOf(result), durationMs);
       log.log(level, text, facts);
-      const session = this.link?.session;
-      if (session !== undefined) await this.agents.groups.pull(session, signal);
+      await this.#exchangeAgents(signal);
       // A node that knows one-shot rounds alone has no other occasion.
       if (!this.#isRunning) await this.#renewOnce(signal);
     }
     return syncDocument(this.facts.identity.node, result, { isDryRun: request.dryRun, durationMs });
   }
 
+  /** Brings to the master what agents have reported, and gets its assignments. */
+  async #exchangeAgents(signal: AbortSignal): Promise<void> {
+    const session = this.link?.session;
+    if (session === undefined) return;
+    if (this.#isRunning) {
+      const outcome = await this.#scheduler.runNow('agent-info');
+      if (outcome.kind === 'failed') throw outcome.error;
+    } else {
+      await this.#roundOnce(this.agents.info, signal);
+    }
+    await this.agents.groups.pull(session, signal);
+  }
+
   /** Renews the certificate if it is due. The round before it is done, whatever comes of this. */
   async #renewOnce(signal: AbortSignal): Promise<void> {
-    const log = this.#ports.log.child(this.#renewal.title);
+    await this.#roundOnce(this.#renewal, signal).catch(() => {});
+  }
+
+  /** One round of a task that no scheduler runs, logged as one would. */
+  async #roundOnce(task: Task, signal: AbortSignal): Promise<void> {
+    const log = this.#ports.log.child(task.title);
     const startedMs = this.#ports.clock.monotonicMs();
     try {
-      const report = await this.#renewal.round({ signal, log, starting: () => {} });
+      const report = await task.round({ signal, log, starting: () => {} });
       const durationMs = this.#ports.clock.monotonicMs() - startedMs;
       const { level, text, facts } = closingLine(report, durationMs);
       log.log(level, text, facts);
     } catch (error) {
       log.log('error', describeError(error));
+      throw error;
     }
   }
 

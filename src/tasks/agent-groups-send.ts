@@ -265,4 +265,4 @@ export async function pullGroups(session: Session, signal: AbortSignal): Promise
 }
 
 /** A first round sends all assignments, ms. */
-const pullTimeoutMs = 5 * 60 * 1000;
+const pullTimeoutMs = 60 * 1000;

@@ -11,6 +11,7 @@
  */
 import { Mutex, Pipeline } from '../base/async.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
+import { codeOf } from '../base/errors.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import { type AgentId, agentIdText } from '../agents/agent.ts';
 import { Backlog, type Chunk, type ChunkAnswer } from '../agents/backlog.ts';
@@ -109,6 +110,10 @@ export class AgentInfo implements Task {
         await sending.add(this.#send(session, chunk, refused, turn.signal));
       }
       await sending.finish();
+    } catch (error) {
+      // A master of an older version knows nothing of agents: what they report waits for a newer one.
+      if (codeOf(error) === 'unknownMessage') return { summary: undefined };
+      throw error;
     } finally {
       await sending.settle();
     }

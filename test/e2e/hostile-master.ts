@@ -102,7 +102,7 @@ function hostileAcceptor(
       'integrity.rows': silent,
       'content.fetch': silent,
       'node.report': () => ({}),
-      'groups.pull': silent,
+      'groups.pull': () => ({}),
       'agents.report': silent,
       ...handlers,
     },
