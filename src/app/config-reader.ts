@@ -1,7 +1,7 @@
 /** Reading configuration files from the disk. */
 import { codeOf } from '../base/errors.ts';
 import type { ConfigReader } from '../config/load.ts';
-import { accountExists } from '../runtime/machine.ts';
+import { accountExists } from '../runtime/accounts.ts';
 import { readTextFile } from '../runtime/system.ts';
 
 /** The configuration files of this machine. */

@@ -4,7 +4,6 @@ import type { Config } from '../config/config.ts';
 import type { StatusDocument } from '../node/documents.ts';
 import { callControl } from '../runtime/control-client.ts';
 import {
-  accountExists,
   commandExists,
   examinePlace,
   freeBytesAt,
@@ -13,6 +12,7 @@ import {
   openFilesMax,
   probe,
 } from '../runtime/machine.ts';
+import { accountExists } from '../runtime/accounts.ts';
 import { readCredentials } from './own-certificate.ts';
 import { tlsFiles } from './tls-files.ts';
 

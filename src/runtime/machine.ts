@@ -94,12 +94,6 @@ export function commandExists(command: string): boolean {
   });
 }
 
-/** Whether the system knows a user or group of this name. */
-export function accountExists(kind: 'user' | 'group', name: string): boolean {
-  const lines = readOr(kind === 'user' ? '/etc/passwd' : '/etc/group').split('\n');
-  return lines.some((line) => line.startsWith(`${name}:`));
-}
-
 /** Tries to connect; why it failed, or null. */
 export function probe(address: string, timeoutMs: number): Promise<string | null> {
   const target = parseAddress(address);
