@@ -15,7 +15,8 @@ import type { Clock, Database, Files, HashAlgorithm, Hashing, Logger, Random } f
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { IncomingFile } from './incoming-file.ts';
-import { type IncomingContent, Intake } from './intake.ts';
+import type { IncomingStream } from './incoming-stream.ts';
+import { type IncomingContent, Intake, type UnknownContent } from './intake.ts';
 import { Journal, journalMigrations, packedJournalMigrations } from './journal.ts';
 import { recoverTree, type RecoveryReport } from './recovery.ts';
 import { type ApplyFailure, type Incoming, type Staged, Staging } from './staging.ts';
@@ -28,7 +29,8 @@ import {
 import type { KeptVersion, VersionStore } from './version-store.ts';
 
 export type { IncomingFile } from './incoming-file.ts';
-export type { IncomingContent } from './intake.ts';
+export type { IncomingStream } from './incoming-stream.ts';
+export type { IncomingContent, UnknownContent } from './intake.ts';
 export type { RecoveryReport } from './recovery.ts';
 export type { ApplyFailure, Incoming } from './staging.ts';
 export type { CommitReport, Leaving, RemovalReport } from './tree-changes.ts';
@@ -128,6 +130,24 @@ export class Applier {
    */
   stageSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
     return this.#intake.addSmall(items);
+  }
+
+  /**
+   * Brings in whole contents of which nobody has told the hash: their entries were just made from
+   * them. Whether they are what they should be is for the caller to see before they are committed.
+   */
+  stageHashed(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    return this.#intake.addHashed(items);
+  }
+
+  /** The same for a large content. @throws ClusterError `refused`, `noSpace` or `io` */
+  stageUnknown(item: UnknownContent): Promise<IncomingStream> {
+    return this.#intake.openUnknown(item);
+  }
+
+  /** Drops what is in the batch and not wanted. */
+  retain(isWanted: (path: BytePath) => boolean): Promise<void> {
+    return this.#staging.retain(isWanted);
   }
 
   /**

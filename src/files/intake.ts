@@ -11,12 +11,21 @@ import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } 
 import type { Entry } from './entry.ts';
 import type { FileSet } from './file-set.ts';
 import { damaged, IncomingFile } from './incoming-file.ts';
+import { IncomingStream } from './incoming-stream.ts';
 import { type ApplyFailure, failureOf, type Incoming, type Staging } from './staging.ts';
 import type { KeptVersion } from './version-store.ts';
 
 /** A file with its whole content. */
 export interface IncomingContent extends Incoming {
   readonly bytes: Uint8Array;
+}
+
+/** A content of which nothing is known but where it is to go. */
+export interface UnknownContent {
+  readonly set: FileSet;
+  readonly path: BytePath;
+  /** As it is now; undefined where nothing is there. */
+  readonly previous: Entry | undefined;
 }
 
 /** What bringing in needs. */
@@ -52,43 +61,42 @@ export class Intake {
   }
 
   /** Stages whole contents; those that are refused or damaged are left out and returned. */
-  async addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
-    const { files, staging, clock } = this.#ports;
-    const failures: ApplyFailure[] = [];
-    const right: Incoming[] = [];
-    const contents: Uint8Array[] = [];
-    const admitted = new Map<BytePath, Incoming>();
-    let bytesCount = 0;
-    for (const [at, item] of items.entries()) {
-      const { entry, previous, bytes } = item;
-      try {
-        const set = staging.admitNew(item, admitted);
-        if (!this.#isRight(item)) throw damaged(entry);
-        admitted.set(entry.path, item);
-        right.push({ set, entry, previous });
-        contents.push(bytes);
-        bytesCount += bytes.length;
-      } catch (error) {
-        failures.push(failureOf(entry.path, error));
-      }
-      if (at % itemsPerBreath === 0) await clock.breathe();
-    }
-    const names = await staging.namesFor(right);
-    const small = right.map(({ set, entry }, at): SmallFile => ({
-      name: names[at]!,
-      bytes: contents[at]!,
-      attributes: this.#attributes(set, entry.mtimeMs),
-    }));
-    await staging.requireSpace(bytesCount, `${small.length} files`);
+  addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    return this.#addWhole(items, (item) => this.#isRight(item));
+  }
+
+  /** The same for contents that their entries were just made from: they are not hashed again. */
+  addHashed(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    return this.#addWhole(items, () => true);
+  }
+
+  /** Starts a content of which nothing is known before it is there. */
+  async openUnknown(item: UnknownContent): Promise<IncomingStream> {
+    const { files, staging, hashing, clock } = this.#ports;
+    const set = staging.admit(item.path, item.set.name);
+    const stagedName = staging.openFresh();
     try {
-      await files.stageAll(small);
+      return new IncomingStream({
+        path: item.path,
+        hasher: hashing.create(this.#options.algorithm),
+        file: await files.stage(stagedName, 0),
+        attributes: this.#attributes(set, clock.nowMs()),
+        nowMs: () => clock.nowMs(),
+        requireSpace: (bytes) => staging.requireSpace(bytes, `"${displayPath(item.path)}"`),
+        onEnd: (entry) => {
+          staging.closePartial(stagedName);
+          if (entry === undefined) return;
+          staging.put({ stagedName, entry, set, previous: item.previous });
+        },
+        drop: (error) => staging.discardAfter(error, [stagedName]),
+      });
     } catch (error) {
-      await staging.discardAfter(error, small.map((file) => file.name));
+      staging.closePartial(stagedName);
       throw error;
     }
-    for (const [at, item] of right.entries()) staging.put({ ...item, stagedName: names[at]! });
-    return failures;
   }
+
+  // --- downloads and copies ------------------------------------------------------------------
 
   /** Starts, or takes up again, the download of a large file. */
   async open(item: Incoming): Promise<IncomingFile> {
@@ -194,6 +202,47 @@ export class Intake {
         failures.push({ path, error: damaged(entry) });
       }
     }
+    return failures;
+  }
+
+  async #addWhole(
+    items: readonly IncomingContent[],
+    isRight: (item: IncomingContent) => boolean,
+  ): Promise<ApplyFailure[]> {
+    const { files, staging, clock } = this.#ports;
+    const failures: ApplyFailure[] = [];
+    const right: Incoming[] = [];
+    const contents: Uint8Array[] = [];
+    const admitted = new Map<BytePath, Incoming>();
+    let bytesCount = 0;
+    for (const [at, item] of items.entries()) {
+      const { entry, previous, bytes } = item;
+      try {
+        const set = staging.admitNew(item, admitted);
+        if (!isRight(item)) throw damaged(entry);
+        admitted.set(entry.path, item);
+        right.push({ set, entry, previous });
+        contents.push(bytes);
+        bytesCount += bytes.length;
+      } catch (error) {
+        failures.push(failureOf(entry.path, error));
+      }
+      if (at % itemsPerBreath === 0) await clock.breathe();
+    }
+    const names = await staging.namesFor(right);
+    const small = right.map(({ set, entry }, at): SmallFile => ({
+      name: names[at]!,
+      bytes: contents[at]!,
+      attributes: this.#attributes(set, entry.mtimeMs),
+    }));
+    await staging.requireSpace(bytesCount, `${small.length} files`);
+    try {
+      await files.stageAll(small);
+    } catch (error) {
+      await staging.discardAfter(error, small.map((file) => file.name));
+      throw error;
+    }
+    for (const [at, item] of right.entries()) staging.put({ ...item, stagedName: names[at]! });
     return failures;
   }
 

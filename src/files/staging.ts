@@ -147,6 +147,13 @@ export class Staging {
     return name;
   }
 
+  /** The name of a content that is not to be kept over a restart. */
+  openFresh(): string {
+    const name = this.freshName();
+    this.#open.add(name);
+    return name;
+  }
+
   /** Notes that a download is about to have a file in staging, worth keeping over a restart. */
   notePartial(name: string): void {
     this.#ports.journal.addPartial(name);
@@ -187,6 +194,13 @@ export class Staging {
     const dropped = [...this.#sealed, ...this.seal()];
     this.unseal();
     await this.discardNames(dropped.map((item) => item.stagedName));
+  }
+
+  /** Drops what is in the batch and not wanted. */
+  async retain(isWanted: (path: BytePath) => boolean): Promise<void> {
+    const dropped = this.batch().filter(({ entry }) => !isWanted(entry.path));
+    for (const { entry } of dropped) this.#batch.delete(entry.path);
+    await this.discardNames(dropped.map(({ stagedName }) => stagedName));
   }
 
   async discardNames(names: readonly string[]): Promise<void> {

@@ -123,7 +123,7 @@ export class MasterNode {
 
   /** Opens the stores and takes up what was published before. */
   static async open(ports: MasterPorts, config: Config, facts: NodeFacts): Promise<MasterNode> {
-    const storage = await openStorage(ports, config);
+    const storage = await openStorage(ports, config, config.localIntegrity);
     const node = new MasterNode(ports, config, facts, storage);
     await node.#publication.load();
     return node;

@@ -42,11 +42,20 @@ export interface Storage {
   readonly tree: LocalTree;
 }
 
+/** How the stores are opened. */
+export interface StorageOptions {
+  /** Hash of file contents. */
+  readonly algorithm: HashAlgorithm;
+}
+
 /** Opens the stores and takes up what was known before. */
-export async function openStorage(ports: Ports, config: Config): Promise<Storage> {
+export async function openStorage(
+  ports: Ports,
+  config: Config,
+  { algorithm }: StorageOptions,
+): Promise<Storage> {
   const { clock, database, hashing, files } = ports;
-  const { algorithm, racyWindowMs, rehashEveryMs, intervalMs, sweepEveryMs } =
-    config.localIntegrity;
+  const { racyWindowMs, rehashEveryMs, intervalMs, sweepEveryMs } = config.localIntegrity;
   migrate(database, migrations);
   const sets = new SetTable(config.sets, hashing, algorithm);
   const index = new IndexStore({ clock, database, hashing }, sets, { algorithm });

@@ -6,10 +6,6 @@
 import { ClusterError, describeError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
-import { Applier } from '../files/apply.ts';
-import { changesBetween } from '../files/table-difference.ts';
-import { tablesFromStore } from '../files/stored-tables.ts';
-import { VersionStore } from '../files/version-store.ts';
 import type { OwnCertificate } from '../identity/issuing.ts';
 import type { Ports, Stream } from '../ports.ts';
 import { Dialer, type MasterLink } from '../session/dialer.ts';
@@ -23,33 +19,14 @@ import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine, type Task } from '../tasks/task.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
-import {
-  type ApproveDocument,
-  type CheckDocument,
-  type DifferenceDocument,
-  type RollbackDocument,
-  schemaVersion,
-  type StatusDocument,
-  type SyncDocument,
-} from './documents.ts';
-import { Hooks } from './hooks.ts';
+import type { ApproveDocument, CheckDocument, RollbackDocument } from './documents.ts';
+import type { StatusDocument, SyncDocument } from './documents.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { differencesOf, syncDocument, taskDocuments } from './report.ts';
+import type { RollbackRequest } from './rollback.ts';
+import { guardConfigOf } from './storage.ts';
 import { WorkerAgents } from './worker-agents.ts';
-import {
-  differencesOf,
-  haltDocuments,
-  scanDocuments,
-  setDocuments,
-  syncDocument,
-  taskDocuments,
-} from './report.ts';
-import {
-  type RollbackParts,
-  type RollbackRequest,
-  rollbackTo,
-  versionsDocument,
-} from './rollback.ts';
-import { guardConfigOf, openStorage, type Storage } from './storage.ts';
+import { type Compared, WorkerTree } from './worker-tree.ts';
 
 /** What a worker needs beyond the ports of any node. */
 export interface WorkerPorts extends Ports {
@@ -64,33 +41,21 @@ export class WorkerNode {
   readonly agents: WorkerAgents;
   readonly #ports: WorkerPorts;
   readonly #config: Config;
-  readonly #storage: Storage;
+  readonly #tree: WorkerTree;
   readonly #scheduler: Scheduler;
   readonly #dialer: Dialer;
   readonly #integrity: Integrity;
   readonly #keepAlive: KeepAlive;
   readonly #renewal: Renewal;
-  readonly #applier: Applier;
-  readonly #versions: VersionStore;
   #isRunning = false;
 
-  private constructor(ports: WorkerPorts, config: Config, facts: NodeFacts, storage: Storage) {
+  private constructor(ports: WorkerPorts, config: Config, facts: NodeFacts, tree: WorkerTree) {
     this.#ports = ports;
     this.#config = config;
     this.facts = facts;
-    this.#storage = storage;
+    this.#tree = tree;
+    const { storage } = tree;
     this.#scheduler = new Scheduler(ports);
-    const { clock, files, database } = ports;
-    this.#versions = new VersionStore(
-      { files, database, clock },
-      { keepCount: config.apply.keepVersions },
-    );
-    this.#applier = new Applier(ports, storage.sets, this.#versions, {
-      algorithm: storage.algorithm,
-      preserveMtime: config.apply.preserveMtime,
-      flush: config.apply.flush,
-      spaceReserveBytes: config.apply.spaceReserveBytes,
-    });
     const session = () => this.link?.session;
     this.agents = new WorkerAgents(
       {
@@ -111,18 +76,11 @@ export class WorkerNode {
 
   /** Opens the stores and mends what a crash may have left half done. */
   static async open(ports: WorkerPorts, config: Config, facts: NodeFacts): Promise<WorkerNode> {
-    const storage = await openStorage(ports, config);
-    const node = new WorkerNode(ports, config, facts, storage);
-    const recovery = await node.#applier.recover();
-    const { redone, madeCount, droppedCount, discardedCount } = recovery;
-    if (redone.length + madeCount + droppedCount + discardedCount > 0) {
-      ports.log.log(
-        'info',
-        `Recovered from an interruption: ${redone.length + madeCount} changes completed, ` +
-          `${droppedCount} undone, ${discardedCount} staged files dropped.`,
-      );
-    }
-    return node;
+    const tree = await WorkerTree.open(ports, config, facts, {
+      algorithm: config.localIntegrity.algorithm,
+      preserveMtime: config.apply.preserveMtime,
+    });
+    return new WorkerNode(ports, config, facts, tree);
   }
 
   /** The link to the master; undefined while there is none. */
@@ -138,7 +96,7 @@ export class WorkerNode {
   /** Works until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const { watcher } = this.#ports;
-    const { tree, sets } = this.#storage;
+    const { tree, sets } = this.#tree.storage;
     const wake = () => this.#scheduler.wake('integrity');
     const watch = this.#config.localIntegrity.watch ? tree.watch(watcher, sets, wake) : undefined;
     const stopListening = this.#dialer.link.listen((link) => {
@@ -245,92 +203,39 @@ export class WorkerNode {
   }
 
   /** Compares the bytes on disk with the master, or with what was applied last. */
-  async check(
-    request: { readonly offline: boolean },
-    signal: AbortSignal,
-  ): Promise<CheckDocument> {
-    const { tree, halts } = this.#storage;
-    const report = await tree.exclusively(() => tree.scanner.verify(signal));
-    const compared = request.offline
-      ? await this.#compareWithApplied()
-      : await this.#compareWithMaster(signal);
-    const { differences, generation } = compared;
-    const scanned = scanDocuments(report.problems);
-    const problems = [...compared.problems, ...scanned.problems];
-    return {
-      schema_version: schemaVersion,
-      node: this.facts.identity.node,
-      compared_with: request.offline ? 'last applied generation' : 'master',
-      generation,
-      in_sync: differences.length === 0 && problems.length === 0,
-      files: report.filesCount,
-      differences,
-      problems,
-      unmanaged: scanned.unmanaged,
-      halted: halts.list().map(({ set, reason }) => ({ set, reason })),
-    };
+  check(request: { readonly offline: boolean }, signal: AbortSignal): Promise<CheckDocument> {
+    return this.#tree.check(request, (within) => this.#compareWithMaster(within), signal);
   }
 
   status(): StatusDocument {
-    const { scanner } = this.#storage.tree;
-    const halts = this.#storage.halts.list();
-    const sets = setDocuments(this.#storage.sets.sets, (name) => scanner.manifest(name), halts);
-    const { identity } = this.facts;
     return {
-      schema_version: schemaVersion,
-      node: identity.node,
-      cluster: identity.cluster,
-      role: 'worker',
-      version: this.facts.version,
-      pid: this.facts.pid,
-      started: isoTime(this.facts.startedMs),
-      generation: this.#integrity.applied.generation,
-      files: scanner.filesCount,
-      bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
-      sets,
-      halted: haltDocuments(halts),
+      ...this.#tree.status(),
       agents: agentsStatusDocument(this.agents.parts.views.counts()),
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(this.#ports.own.facts().notAfterMs),
-      longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
       connections: this.#dialer.connectionsCount,
-      guard_halts: this.#storage.halts.haltedCount,
       master: this.#masterDocument(),
       last_error: this.#dialer.lastError?.message ?? null,
       in_sync: this.lastResult?.isInSync ?? null,
       drift: this.lastResult === undefined ? null : leftDifferent(this.lastResult),
-      peers: [],
     };
   }
 
   /** Lets through what a guard has stopped, or what was rolled back. */
   approve(set: string | undefined): ApproveDocument {
-    const approved = this.#storage.halts.approve(set);
-    for (const halt of approved) {
-      this.#ports.log.log('info', `Set "${halt.set}" was approved: ${halt.reason}.`);
-    }
+    const document = this.#tree.approve(set);
     this.#scheduler.wake('integrity');
-    return { schema_version: schemaVersion, approved: haltDocuments(approved) };
+    return document;
   }
 
   /** The kept versions. */
   versions(path: string | undefined) {
-    return versionsDocument(this.#rollbackParts(), path);
+    return this.#tree.versions(path);
   }
 
   /** Puts older versions back, and holds their sets there. */
-  async rollback(request: RollbackRequest): Promise<RollbackDocument> {
-    const { tree } = this.#storage;
-    const done = await tree.exclusively(() => rollbackTo(this.#rollbackParts(), request));
-    const what = request.generation === undefined
-      ? `version ${request.version}`
-      : `generation ${request.generation}`;
-    this.#ports.log.log(
-      'info',
-      `Rolled back ${what}: ${done.restored} restored, ${done.removed} removed. ` +
-        `Held until approved: ${done.held.join(', ') || 'nothing'}.`,
-    );
-    return done;
+  rollback(request: RollbackRequest): Promise<RollbackDocument> {
+    return this.#tree.rollback(request);
   }
 
   // --- internals -----------------------------------------------------------------------------
@@ -339,7 +244,7 @@ export class WorkerNode {
     const { identity, version, epoch } = this.facts;
     const { worker } = this.#config;
     return new Dialer(this.#ports, {
-      self: { identity, version, epoch, algorithm: this.#storage.algorithm },
+      self: { identity, version, epoch, algorithm: this.#tree.storage.algorithm },
       addresses: worker.master,
       pauseMinMs: worker.reconnectMinMs,
       pauseMaxMs: worker.reconnectMaxMs,
@@ -355,18 +260,19 @@ export class WorkerNode {
 
   #makeIntegrity(): Integrity {
     const { integrity, guard } = this.#config;
-    const { sets, tree, halts, losses, index, algorithm } = this.#storage;
+    const { sets, tree, halts, losses, index, algorithm } = this.#tree.storage;
     const { clock, compression } = this.#ports;
     const ports = {
       clock,
       compression,
       sets,
       tree,
-      applier: this.#applier,
+      applier: this.#tree.applier,
+      applied: this.#tree.applied,
       halts,
       losses,
       index,
-      hooks: this.#hooks(),
+      hooks: this.#tree.hooks,
       session: () => this.link?.session,
       lastError: () => this.#dialer.lastError,
       onCompared: (generation: number, isInStep: (set: string) => boolean) =>
@@ -382,27 +288,8 @@ export class WorkerNode {
     });
   }
 
-  #hooks(): Hooks {
-    const { hooks, node, paths } = this.#config;
-    const place = { node: this.facts.identity.node, root: node.root, staging: paths.staging };
-    return new Hooks(this.#ports, hooks, place);
-  }
-
-  #rollbackParts(): RollbackParts {
-    const { sets, tree, halts } = this.#storage;
-    return {
-      node: this.facts.identity.node,
-      versions: this.#versions,
-      applier: this.#applier,
-      applied: this.#integrity.applied,
-      scanner: tree.scanner,
-      halts,
-      sets,
-    };
-  }
-
-  async #compareWithMaster(signal: AbortSignal) {
-    const { tree, sets, algorithm } = this.#storage;
+  async #compareWithMaster(signal: AbortSignal): Promise<Compared> {
+    const { tree, sets, algorithm } = this.#tree.storage;
     const session = this.link?.session;
     if (session === undefined) {
       throw this.#dialer.lastError ??
@@ -421,25 +308,6 @@ export class WorkerNode {
       ),
       problems: comparison.excluded.map(({ set, reason }) => ({ path: `set "${set}"`, reason })),
     };
-  }
-
-  async #compareWithApplied() {
-    const { tree, sets, index, algorithm } = this.#storage;
-    const { clock, hashing } = this.#ports;
-    const applied = await index.loadPublished();
-    if (applied === undefined) {
-      throw new ClusterError('notFound', 'This worker has not applied any generation yet', {
-        remedy: 'Run "muster sync --once" or "muster run" first',
-      });
-    }
-    const wanted = await tablesFromStore(applied, sets, { hashing, algorithm }, clock);
-    const differences: DifferenceDocument[] = [];
-    for (const set of sets.sets) {
-      const actual = tree.scanner.manifest(set.name);
-      const changes = await changesBetween(actual, wanted.get(set.name)!, clock);
-      differences.push(...differencesOf(set.name, actual, changes));
-    }
-    return { generation: applied.generation, differences, problems: [] };
   }
 
   #masterDocument(): StatusDocument['master'] {

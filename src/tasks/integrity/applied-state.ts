@@ -38,6 +38,15 @@ export class AppliedState {
   }
 
   /**
+   * The number of the state that the tables are in, where the master gives no numbers: that of the
+   * one applied last while they are the same, else the next.
+   */
+  numberOf(sets: SetTable, actual: Tables): number {
+    const isSame = this.#index.value(digestsName) === digestsOf(tablesOf(sets, actual));
+    return isSame && this.#generation > 0 ? this.#generation : this.#generation + 1;
+  }
+
+  /**
    * All sets are as in this generation: notes it, with its table. Costs what changed since the
    * tables that are known; without such the whole table is written.
    */

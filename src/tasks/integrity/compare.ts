@@ -35,19 +35,7 @@ import type { Clock, HashAlgorithm } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
 import { digestBytes, type ReplyOf } from '../../wire/messages.ts';
-
-/** What differs in one set: the state that the master wants. */
-export interface SetDifference {
-  readonly set: string;
-  /** Root digest of the master's table of this set. */
-  readonly digest: ByteString;
-  /** Entries in the master's table. */
-  readonly wantedCount: number;
-  /** Whether the master's operator has approved this content. */
-  readonly isApproved: boolean;
-  /** The wanted state of every path that differs. */
-  readonly changes: readonly EntryChange[];
-}
+import type { SetDifference } from './judging.ts';
 
 /** The outcome of a comparison. */
 export interface Comparison {

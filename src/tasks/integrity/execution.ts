@@ -6,12 +6,13 @@
  * is put in place before all of it is there and the command has let it pass.
  */
 import type { BytePath } from '../../base/bytes.ts';
-import type { Applier, ApplyFailure, CommitReport } from '../../files/apply.ts';
+import type { Applier } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
 import type { Compression, Logger } from '../../ports.ts';
 import type { Session } from '../../session/session.ts';
-import { failureText, Intake, type WantedFile } from './intake.ts';
+import { Intake, type WantedFile } from './intake.ts';
+import { Placing } from './placing.ts';
 import { batchesOf, fetchContents, smallFileBytesMax } from './transfer.ts';
 
 /** A change, as hooks are told of it. */
@@ -68,17 +69,12 @@ export interface ExecutionOptions {
 const partBytesMin = 16 * 1024 * 1024;
 const partBytesMax = 64 * 1024 * 1024;
 
-/** Failures listed one by one in the log of one round; the rest are counted. */
-const failureLinesMax = 20;
-
 /** Some plans being carried out, and what has become of them. */
 export class PlanExecution {
-  createdCount = 0;
-  replacedCount = 0;
-  removedCount = 0;
+  /** What is put in place and removed. */
+  readonly placing: Placing;
   /** Bytes of contents that were received. */
   bytes = 0;
-  readonly failures: ApplyFailure[] = [];
   readonly #ports: ExecutionPorts;
   readonly #options: ExecutionOptions;
   readonly #wanted: readonly WantedFile[];
@@ -86,28 +82,18 @@ export class PlanExecution {
   #filesDone = 0;
   /** Bytes staged that were not sealed. */
   #stagedBytes = 0;
-  #hasBegun = false;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.placing = new Placing(ports, options.generation);
     this.#wanted = wantedFiles(options.plans);
     this.#bytesTotal = this.#wanted.reduce((sum, item) => sum + item.entry.size, 0);
   }
 
-  /** Whether anything in the tree may have been touched. */
-  get hasBegun(): boolean {
-    return this.#hasBegun;
-  }
-
-  /** Files that were changed. */
-  get changedCount(): number {
-    return this.createdCount + this.replacedCount + this.removedCount;
-  }
-
   /** Does it all. @throws what ended it early; what was put in place until then stays */
   async run(session: Session): Promise<void> {
-    const { applier, hooks, log } = this.#ports;
+    const { applier, hooks } = this.#ports;
     const { plans, generation, signal } = this.#options;
     const change: HookedChange = {
       generation,
@@ -120,15 +106,15 @@ export class PlanExecution {
       await this.#fetch(session);
       if (hooks.hasValidation) {
         await hooks.validate({ ...change, staged: applier.staged() }, signal);
-        await this.#commit();
+        await this.placing.commit();
       }
     } catch (error) {
       await applier.discard();
       throw error;
     }
-    await this.#remove();
-    await applier.finish();
-    logFailures(log, this.failures);
+    this.#tell('removing');
+    await this.placing.remove(plans);
+    await this.placing.finish();
   }
 
   /** Fetches batch by batch; while one comes in, the one before it is put into staging. */
@@ -147,7 +133,7 @@ export class PlanExecution {
       await staging;
     } finally {
       await staging.catch(() => {});
-      if (!this.#ports.hooks.hasValidation) await this.#commit();
+      if (!this.#ports.hooks.hasValidation) await this.placing.commit();
     }
   }
 
@@ -167,14 +153,14 @@ export class PlanExecution {
       await fetchContents({ compression }, session, wanted, intake, this.#options.signal);
     } finally {
       await intake.close();
-      this.failures.push(...intake.failures.splice(0));
+      this.placing.failures.push(...intake.failures.splice(0));
     }
     return intake;
   }
 
   async #stage(intake: Intake, batch: readonly WantedFile[]): Promise<void> {
     await intake.stage();
-    this.failures.push(...intake.failures.splice(0));
+    this.placing.failures.push(...intake.failures.splice(0));
     this.#filesDone += batch.length;
     this.#tell('fetching');
     this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
@@ -182,37 +168,7 @@ export class PlanExecution {
     const enough = applier.isFlushing ? partBytesMax : partBytesMin;
     if (hooks.hasValidation || this.#stagedBytes < enough) return;
     this.#stagedBytes = 0;
-    await this.#takeUp(applier.commitSealed(this.#options.generation));
-    this.#hasBegun = true;
-    applier.seal();
-  }
-
-  /** Puts all in place that is staged. */
-  async #commit(): Promise<void> {
-    const { applier } = this.#ports;
-    this.#hasBegun ||= applier.staged().length > 0;
-    await this.#takeUp(applier.commitBatch(this.#options.generation));
-  }
-
-  async #takeUp(commit: Promise<CommitReport>): Promise<void> {
-    const report = await commit;
-    await this.#ports.tree.scanner.adopt(report.placed);
-    this.createdCount += report.createdCount;
-    this.replacedCount += report.replacedCount;
-    this.failures.push(...report.failures);
-  }
-
-  async #remove(): Promise<void> {
-    const { applier, tree } = this.#ports;
-    this.#tell('removing');
-    for (const plan of this.#options.plans) {
-      if (plan.remove.length === 0) continue;
-      this.#hasBegun = true;
-      const removal = await applier.remove(plan.set, plan.remove, this.#options.generation);
-      await tree.scanner.forget(removal.removed);
-      this.removedCount += removal.removed.length;
-      this.failures.push(...removal.failures);
-    }
+    await this.placing.commitPart();
   }
 
   #tell(phase: RoundProgress['phase']): void {
@@ -243,12 +199,4 @@ function wantedFiles(plans: readonly Plan[]): WantedFile[] {
       incoming: { set, entry, previous },
     })),
   ]);
-}
-
-function logFailures(log: Logger, failures: readonly ApplyFailure[]): void {
-  for (const failure of failures.slice(0, failureLinesMax)) {
-    log.log('warning', failureText(failure));
-  }
-  const more = failures.length - failureLinesMax;
-  if (more > 0) log.log('warning', `${more} further files failed`);
 }

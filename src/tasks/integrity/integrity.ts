@@ -12,11 +12,11 @@ import { PendingReload } from './pending-reload.ts';
 import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Applier } from '../../files/apply.ts';
-import { type GuardConfig, judge } from '../../files/guard.ts';
+import type { GuardConfig } from '../../files/guard.ts';
 import type { Halts } from '../../files/halts.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
-import { isEmptyPlan, makePlan, type Plan } from '../../files/plan.ts';
+import type { Plan } from '../../files/plan.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
 import type { RecentLosses } from '../../files/recent-losses.ts';
 import type { SetTable } from '../../files/file-set.ts';
@@ -24,10 +24,11 @@ import type { Clock, Compression, HashAlgorithm, Logger } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
 import type { RoundReport, Task, Turn } from '../task.ts';
-import { AppliedState } from './applied-state.ts';
+import type { AppliedState } from './applied-state.ts';
 import { compareWithMaster, type Comparison } from './compare.ts';
 import { PlanExecution, type RoundHooks, type RoundProgress } from './execution.ts';
-import { type Judged, type LeftOut, reportOf, resultOf, type RoundResult } from './round-result.ts';
+import { judgeDifferences } from './judging.ts';
+import { type LeftOut, reportOf, resultOf, type RoundResult, type Work } from './round-result.ts';
 
 /** Settings of integrity. */
 export interface IntegrityOptions {
@@ -50,6 +51,7 @@ export interface IntegrityPorts {
   readonly sets: SetTable;
   readonly tree: LocalTree;
   readonly applier: Applier;
+  readonly applied: AppliedState;
   readonly halts: Halts;
   readonly losses: RecentLosses;
   readonly index: IndexStore;
@@ -91,7 +93,7 @@ export class Integrity implements Task {
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.applied = new AppliedState(ports);
+    this.applied = ports.applied;
     this.#reload = new PendingReload(ports.index, ports.hooks);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
@@ -143,7 +145,11 @@ export class Integrity implements Task {
       algorithm: this.#options.algorithm,
       manifest: (set) => tree.scanner.manifest(set),
     }, signal);
-    const judged = await this.#judge(comparison, log, request.isDryRun === true);
+    const judged = await judgeDifferences(
+      this.#ports,
+      comparison.differences,
+      { ...this.#options, log, isDryRun: request.isDryRun === true },
+    );
     if (request.isDryRun === true) return resultOf(comparison, judged, undefined, false);
     // True until the round is over, and if that fails for longer.
     this.#lastResult = resultOf(comparison, judged, undefined, this.#isInSync(comparison));
@@ -160,56 +166,12 @@ export class Integrity implements Task {
     return result;
   }
 
-  /** What would have to be done for each set that differs, and whether the guard lets it. */
-  async #judge(comparison: Comparison, log: Logger, isDryRun: boolean): Promise<Judged> {
-    const { sets, tree, halts, losses } = this.#ports;
-    const plans: Plan[] = [];
-    const haltedPlans: Plan[] = [];
-    const halted: LeftOut[] = [];
-    const differing = new Set(comparison.differences.map((difference) => difference.set));
-    for (const set of sets.sets) {
-      if (!differing.has(set.name) && !isDryRun) halts.release(set.name);
-    }
-    for (const difference of comparison.differences) {
-      const set = sets.sets.find((candidate) => candidate.name === difference.set)!;
-      const actual = tree.scanner.manifest(set.name);
-      const plan = await makePlan(this.#ports.clock, set, actual, difference.changes);
-      if (isEmptyPlan(plan)) continue;
-      const counts = { actual: actual.count, wanted: difference.wantedCount };
-      const verdict = judge(plan, counts, losses.before(plan), this.#options.guard);
-      const held = this.applied.heldReason(set.name, difference.digest);
-      // What was rolled back here is for this node alone to approve.
-      const isApproved = halts.isApproved(set.name, difference.digest) ||
-        (difference.isApproved && this.#options.isMasterTrusted && held === undefined);
-      const reason = held ?? (verdict.kind === 'halt' ? verdict.reason : undefined);
-      if (reason === undefined || isApproved) {
-        plans.push(plan);
-        if (!isDryRun) await this.#letThrough(plan, actual.count, isApproved);
-        continue;
-      }
-      haltedPlans.push(plan);
-      halted.push({ set: set.name, reason });
-      if (isDryRun || !halts.halt(set.name, difference.digest, reason)) continue;
-      const remedy = `If this is meant, run: muster approve ${set.name}`;
-      log.log('error', `Set "${set.name}" is halted: ${reason}. ${remedy}`);
-    }
-    return { plans, haltedPlans, halted };
-  }
-
-  async #letThrough(plan: Plan, count: number, isApproved: boolean): Promise<void> {
-    const { halts, losses } = this.#ports;
-    const { name } = plan.set;
-    halts.release(name);
-    if (isApproved) losses.forget(name);
-    else if (count > 0) await losses.note(plan);
-  }
-
   async #carryOut(
     session: Session,
     comparison: Comparison,
     plans: readonly Plan[],
     request: RoundRequest,
-  ): Promise<PlanExecution> {
+  ): Promise<Work> {
     const { signal, log, onProgress } = request;
     request.onWork?.();
     const execution = new PlanExecution({ ...this.#ports, log }, {
@@ -219,17 +181,18 @@ export class Integrity implements Task {
       signal,
       onProgress,
     });
+    const { placing } = execution;
     const expected = this.#reload.expect(plans.map((plan) => plan.set.name));
     try {
       await execution.run(session);
     } catch (error) {
-      if (!execution.hasBegun) expected.takeBack();
+      if (!placing.hasBegun) expected.takeBack();
       throw error;
     } finally {
       await this.#ports.tree.scanner.flush();
     }
-    if (execution.changedCount === 0) expected.takeBack();
-    return execution;
+    if (placing.changedCount === 0) expected.takeBack();
+    return { placing, bytes: execution.bytes };
   }
 
   #isInSync(comparison: Comparison): boolean {

@@ -2,8 +2,7 @@
 import type { ApplyFailure } from '../../files/apply.ts';
 import { type Plan, planTotals } from '../../files/plan.ts';
 import type { RoundReport } from '../task.ts';
-import type { Comparison } from './compare.ts';
-import type { PlanExecution } from './execution.ts';
+import type { Placing } from './placing.ts';
 
 /** A set that was left as it is, and why. */
 export interface LeftOut {
@@ -38,22 +37,30 @@ export interface Judged {
   readonly halted: readonly LeftOut[];
 }
 
-/** The result of a round; `execution` is undefined where nothing was carried out. */
+/** What was carried out. */
+export interface Work {
+  readonly placing: Placing;
+  /** Bytes of contents that were received. */
+  readonly bytes: number;
+}
+
+/** The result of a round; `work` is undefined where nothing was carried out. */
 export function resultOf(
-  comparison: Comparison,
+  comparison: Pick<RoundResult, 'generation' | 'excluded'>,
   judged: Judged,
-  execution: PlanExecution | undefined,
+  work: Work | undefined,
   isInSync: boolean,
 ): RoundResult {
+  const { placing, bytes = 0 } = work ?? {};
   return {
     generation: comparison.generation,
     isInSync,
     ...judged,
-    createdCount: execution?.createdCount ?? 0,
-    replacedCount: execution?.replacedCount ?? 0,
-    removedCount: execution?.removedCount ?? 0,
-    bytes: execution?.bytes ?? 0,
-    failures: execution?.failures ?? [],
+    createdCount: placing?.createdCount ?? 0,
+    replacedCount: placing?.replacedCount ?? 0,
+    removedCount: placing?.removedCount ?? 0,
+    bytes,
+    failures: placing?.failures ?? [],
     excluded: comparison.excluded,
   };
 }

@@ -1,0 +1,92 @@
+/**
+ * Putting in place what is staged, and removing: the end of carrying plans out, wherever the
+ * contents came from. The scanner is told, so that nothing is read again.
+ */
+import type { Applier, ApplyFailure, CommitReport } from '../../files/apply.ts';
+import type { LocalTree } from '../../files/local-tree.ts';
+import type { Plan } from '../../files/plan.ts';
+import type { Logger } from '../../ports.ts';
+import { failureText } from './intake.ts';
+
+/** What placing needs. */
+export interface PlacingPorts {
+  readonly applier: Applier;
+  readonly tree: LocalTree;
+  readonly log: Logger;
+}
+
+/** Failures listed one by one in the log of one round; the rest are counted. */
+const failureLinesMax = 20;
+
+/** What is being put in place and removed, and what has become of it. */
+export class Placing {
+  createdCount = 0;
+  replacedCount = 0;
+  removedCount = 0;
+  readonly failures: ApplyFailure[] = [];
+  readonly #ports: PlacingPorts;
+  readonly #generation: number;
+  #hasBegun = false;
+
+  constructor(ports: PlacingPorts, generation: number) {
+    this.#ports = ports;
+    this.#generation = generation;
+  }
+
+  /** Whether anything in the tree may have been touched. */
+  get hasBegun(): boolean {
+    return this.#hasBegun;
+  }
+
+  /** Files that were changed. */
+  get changedCount(): number {
+    return this.createdCount + this.replacedCount + this.removedCount;
+  }
+
+  /** Puts the part in place that was sealed before, and seals the next one. */
+  async commitPart(): Promise<void> {
+    const { applier } = this.#ports;
+    await this.#takeUp(applier.commitSealed(this.#generation));
+    this.#hasBegun = true;
+    applier.seal();
+  }
+
+  /** Puts all in place that is staged. */
+  async commit(): Promise<void> {
+    const { applier } = this.#ports;
+    this.#hasBegun ||= applier.staged().length > 0;
+    await this.#takeUp(applier.commitBatch(this.#generation));
+  }
+
+  /** Removes what has to go, after all that was put in place. */
+  async remove(plans: readonly Plan[]): Promise<void> {
+    const { applier, tree } = this.#ports;
+    for (const plan of plans) {
+      if (plan.remove.length === 0) continue;
+      this.#hasBegun = true;
+      const removal = await applier.remove(plan.set, plan.remove, this.#generation);
+      await tree.scanner.forget(removal.removed);
+      this.removedCount += removal.removed.length;
+      this.failures.push(...removal.failures);
+    }
+  }
+
+  /** Waits until the disk has it all, and tells of the failures. */
+  async finish(): Promise<void> {
+    const { applier, log } = this.#ports;
+    await applier.finish();
+    for (const failure of this.failures.slice(0, failureLinesMax)) {
+      log.log('warning', failureText(failure));
+    }
+    const more = this.failures.length - failureLinesMax;
+    if (more > 0) log.log('warning', `${more} further files failed`);
+  }
+
+  async #takeUp(commit: Promise<CommitReport>): Promise<void> {
+    const report = await commit;
+    await this.#ports.tree.scanner.adopt(report.placed);
+    this.createdCount += report.createdCount;
+    this.replacedCount += report.replacedCount;
+    this.failures.push(...report.failures);
+  }
+}
