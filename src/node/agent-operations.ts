@@ -37,9 +37,7 @@ export interface AgentSource {
 /** The groups of a node. */
 export interface GroupSource {
   /** The groups that exist, in the order of their names. */
-  groups(signal: AbortSignal): Promise<readonly GroupFacts[]>;
-  /** How many there were at the last look. */
-  readonly groupsCount: number;
+  groups(): readonly GroupFacts[];
   /** The files of a group; undefined where there is none such. */
   groupFiles(name: string): Promise<readonly GroupFile[] | undefined>;
   /**

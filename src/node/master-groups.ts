@@ -143,13 +143,8 @@ export class MasterGroups implements GroupSource, GroupAdministration {
 
   // --- what operators ask for ----------------------------------------------------------------
 
-  async groups(signal: AbortSignal) {
-    await this.#refresh(signal);
+  groups() {
     return this.#groups.list();
-  }
-
-  get groupsCount(): number {
-    return this.#groups.count;
   }
 
   groupFiles(name: string) {

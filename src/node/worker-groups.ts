@@ -69,13 +69,9 @@ export class WorkerGroups implements GroupSource {
     }
   }
 
-  async groups() {
-    await this.#groups.refresh();
+  /** The groups whose directories were here at the last look. */
+  groups() {
     return this.#groups.list();
-  }
-
-  get groupsCount(): number {
-    return this.#groups.count;
   }
 
   async groupFiles(name: string) {

@@ -1,6 +1,7 @@
 /** Scenarios of whole clusters, for `npm run simulate` and for tests over many seeds. */
 import type { Scenario } from '../sim/scenarios.ts';
 import { agentReports } from './agent-reports.ts';
+import { groupMarathon, groupTrouble } from './group-trouble.ts';
 import { clusterTrouble } from './trouble.ts';
 
 /** The scenarios of real masters and workers. */
@@ -14,5 +15,19 @@ export const clusterScenarios: readonly Scenario[] = [
     name: 'agent-reports',
     summary: 'What agents report through trouble reaches the master, and nothing older replaces it',
     run: agentReports,
+  },
+  {
+    name: 'group-trouble',
+    summary: 'All nodes end with the same groups after changes and faults of every kind',
+    run: groupTrouble,
+  },
+];
+
+/** Those that take too long for the tests. */
+export const longScenarios: readonly Scenario[] = [
+  {
+    name: 'group-marathon',
+    summary: 'The same after ten thousand operations',
+    run: groupMarathon,
   },
 ];

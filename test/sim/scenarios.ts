@@ -4,7 +4,7 @@
  * `scripts/simulate.ts` finds them here, and so do tests that run a scenario over many seeds. A
  * scenario throws, or lets the world fail, where something is wrong.
  */
-import { clusterScenarios } from '../cluster/scenarios.ts';
+import { clusterScenarios, longScenarios } from '../cluster/scenarios.ts';
 import { toyScenarios } from './toy-scenarios.ts';
 import { World } from './world.ts';
 
@@ -19,7 +19,11 @@ export interface Scenario {
 }
 
 /** All scenarios; those of a new kind are added here. */
-export const scenarios: readonly Scenario[] = [...toyScenarios, ...clusterScenarios];
+export const scenarios: readonly Scenario[] = [
+  ...toyScenarios,
+  ...clusterScenarios,
+  ...longScenarios,
+];
 
 /** What came of a run. */
 export interface ScenarioOutcome {
