@@ -28,6 +28,10 @@ export function controlRoutes(operations: Operations): ControlRoutes {
     ...Object.fromEntries(names.map((name) => [operationRoutes[name], handler(operations, name)])),
     [operationRoutes.agentsList]: (request) => listAgents(operations, request),
     [operationRoutes.agentsReport]: reportTaker(operations),
+    'DELETE /v1/agents/:id': async ({ params, signal }) => {
+      const request = readOperationRequest('agentsRemove', { ids: [params['id']] });
+      return { body: await operations.agentsRemove(request, { signal }) };
+    },
   };
 }
 

@@ -9,6 +9,13 @@ const day = 86_400_000;
 
 type Fields = Readonly<Record<string, Reader<unknown>>>;
 
+const groupChange: Fields = {
+  name: groupName,
+  ids: optional(list(agentId, 100_000)),
+  all: optional(flag),
+  from: optional(groupName),
+};
+
 const fields: { readonly [N in OperationName]: Fields } = {
   status: {},
   sync: { dryRun: optional(flag) },
@@ -33,7 +40,15 @@ const fields: { readonly [N in OperationName]: Fields } = {
     limit: optional(wholeText(1, agentIdMax)),
   },
   agentsShow: { id: agentId },
+  agentsAdd: { id: optional(agentId), name: text(1024), ip: optional(text(1024)) },
+  agentsRemove: { ids: list(agentId, 100_000) },
   agentsReport: { reports: list(text(1024 * 1024), 100_000) },
+  groupsList: {},
+  groupsShow: { name: groupName },
+  groupsCreate: { name: groupName },
+  groupsRemove: { name: groupName, force: optional(flagText) },
+  groupsAssign: groupChange,
+  groupsUnassign: groupChange,
 };
 
 /**
@@ -49,6 +64,10 @@ export function readOperationRequest<N extends OperationName>(
   const request = { ...defaults[name], ...Object.fromEntries(given) };
   if (name === 'rollback' && Object.keys(request).length !== 1) {
     throw new ClusterError('protocol', 'A rollback names either a generation or a version');
+  }
+  const selections = ['ids', 'all', 'from'].filter((key) => Object.hasOwn(request, key));
+  if (fields[name] === groupChange && selections.length !== 1) {
+    throw new ClusterError('protocol', 'One of "ids", "all" and "from" names the agents');
   }
   return request as unknown as OperationRequests[N];
 }
@@ -75,6 +94,7 @@ export function readOperationQuery<N extends OperationName>(
 const defaults: { readonly [N in OperationName]?: object } = {
   sync: { dryRun: false },
   check: { offline: false },
+  groupsRemove: { force: false },
 };
 
 // --- values that may be written as texts -------------------------------------------------------
@@ -90,6 +110,11 @@ function wholeText(min: number, max: number): Reader<number> {
     const isNumber = typeof value === 'string' && /^\d{1,15}$/.test(value);
     return whole(min, max)(isNumber ? Number(value) : value, where);
   };
+}
+
+function flagText(value: unknown, where: string): boolean {
+  const isText = value === 'true' || value === 'false';
+  return flag(isText ? value === 'true' : value, where);
 }
 
 function groupName(value: unknown, where: string): string {

@@ -13,7 +13,16 @@ import { callControl, type ControlCall, streamControl } from '../runtime/control
 /** Operations that may take long: no time limit but that of the caller's signal, ms. */
 const longMs = 24 * 60 * 60 * 1000;
 
-const longOperations: ReadonlySet<OperationName> = new Set(['sync', 'check', 'rollback']);
+const longOperations: ReadonlySet<OperationName> = new Set([
+  'sync',
+  'check',
+  'rollback',
+  'agentsRemove',
+  'groupsCreate',
+  'groupsRemove',
+  'groupsAssign',
+  'groupsUnassign',
+]);
 
 /** The operations of the daemon behind a control socket. */
 export function remoteOperations(socket: string): Operations {

@@ -152,19 +152,20 @@ export class Mutex {
 export class Pipeline {
   readonly #width: number;
   readonly #underWay = new Set<Promise<unknown>>();
+  #hasFailed = false;
 
   /** @param width how much may be under way */
   constructor(width: number) {
     this.#width = width;
   }
 
-  /** Adds work that has begun; resolves when more may be begun, or rejects as any of it does. */
+  /** Adds work that has begun; resolves when more may be begun, rejects as any that has failed. */
   async add(work: Promise<unknown>): Promise<void> {
     const entry = work.then(() => void this.#underWay.delete(entry));
     this.#underWay.add(entry);
-    // Heard where room is waited for, or at the end.
-    entry.catch(() => {});
-    if (this.#underWay.size >= this.#width) await Promise.race(this.#underWay);
+    // Heard by who adds next, or at the end.
+    entry.catch(() => this.#hasFailed = true);
+    if (this.#hasFailed || this.#underWay.size >= this.#width) await Promise.race(this.#underWay);
   }
 
   /** Resolves when all work has succeeded, or rejects as the first that did not. */

@@ -6,7 +6,7 @@
  */
 import { connectionStatuses } from '../agents/agent.ts';
 import { defaultPort } from '../config/default-port.ts';
-import type { CommandSpec, OptionSpec } from './command-spec.ts';
+import type { ArgumentSpec, CommandSpec, OptionSpec } from './command-spec.ts';
 
 // --- options that several commands have --------------------------------------------------------
 
@@ -65,6 +65,18 @@ const output = [json, quiet, color];
 const node = [config, dir, wazuhHome, ...output];
 /** Of commands that concern the certificates of the native protocol. */
 const nativeNode = [config, dir, ...output];
+
+const group: ArgumentSpec = { name: 'GROUP', doc: 'Name of the group' };
+const someAgents: ArgumentSpec = {
+  name: 'ID',
+  doc: 'Numbers of agents',
+  isOptional: true,
+  isRepeatable: true,
+};
+const agentChoice: readonly OptionSpec[] = [
+  { name: 'all-agents', doc: 'All agents' },
+  { name: 'from-group', value: 'GROUP', doc: 'All agents that have this group' },
+];
 
 // --- the commands ------------------------------------------------------------------------------
 
@@ -219,6 +231,32 @@ export const commands = {
     options: node,
     examples: ['muster agents show 007'],
   },
+  'agents add': {
+    summary: 'Make an agent exist that is not in the keys file',
+    description: ['On the master. The agents of the keys file are there without it.'],
+    arguments: [{
+      name: 'ID',
+      doc: 'Its number; the next free one if left out',
+      isOptional: true,
+    }],
+    options: [
+      { name: 'name', value: 'NAME', doc: 'Its name' },
+      { name: 'ip', value: 'IP', doc: 'Its address or subnet; default: any' },
+      ...node,
+    ],
+    synopsis: '--name NAME',
+    examples: ['muster agents add --name web-7', 'muster agents add 007 --name db --ip 10.0.0.7'],
+  },
+  'agents remove': {
+    summary: 'Remove agents that were added, on all nodes',
+    description: [
+      'On the master. What was reported of them goes too, and their groups. Agents of the keys file ' +
+      'are removed by taking them from there.',
+    ],
+    arguments: [{ name: 'ID', doc: 'Numbers of agents', isRepeatable: true }],
+    options: node,
+    examples: ['muster agents remove 007 008'],
+  },
   'agents report': {
     summary: 'Take in what agents report, from standard input',
     description: [
@@ -233,6 +271,48 @@ export const commands = {
       'muster agents report < reports.ndjson',
       `echo '{"id":7,"os_name":"Debian"}' | muster agents report`,
     ],
+  },
+  'groups list': {
+    summary: 'List the groups of agents',
+    description: ['A group is a directory of the shared files, etc/shared unless configured.'],
+    arguments: [],
+    options: node,
+    isDefault: true,
+    examples: ['muster groups list'],
+  },
+  'groups show': {
+    summary: 'Show a group and its files',
+    arguments: [{ name: 'GROUP', doc: 'Name of the group' }],
+    options: node,
+    examples: ['muster groups show web'],
+  },
+  'groups create': {
+    summary: 'Make a group: its directory with an empty agent.conf',
+    description: ['On the master. It is published at once.'],
+    arguments: [{ name: 'GROUP', doc: 'Name of the new group' }],
+    options: node,
+    examples: ['muster groups create web'],
+  },
+  'groups remove': {
+    summary: 'Take a group from all its agents, and remove its directory',
+    description: ['On the master.'],
+    arguments: [{ name: 'GROUP', doc: 'Name of the group' }],
+    options: [{ name: 'force', doc: 'Also where it holds files' }, ...node],
+    examples: ['muster groups remove web --force'],
+  },
+  'groups assign': {
+    summary: 'Give a group to agents, behind those that they have',
+    description: ['On the master. Connected workers know it within a second.'],
+    arguments: [group, someAgents],
+    options: [...agentChoice, ...node],
+    examples: ['muster groups assign web 007 008', 'muster groups assign web --from-group default'],
+  },
+  'groups unassign': {
+    summary: 'Take a group from agents',
+    description: ['On the master. An agent that is left without a group gets "default".'],
+    arguments: [group, someAgents],
+    options: [...agentChoice, ...node],
+    examples: ['muster groups unassign web 007', 'muster groups unassign web --all-agents'],
   },
   approve: {
     summary: 'Let through what a guard has halted',

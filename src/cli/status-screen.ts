@@ -172,7 +172,7 @@ function setTable(sets: readonly SetDocument[], { columns }: StatusView): Line[]
 
 /** Nothing where there are no agents: not everybody has some. */
 function agentSection(agents: AgentsStatusDocument, { columns }: StatusView): Line[] {
-  const { total, by_status: all, by_node: nodes, unconfirmed, refused } = agents;
+  const { total, by_status: all, by_node: nodes, groups, unconfirmed, refused } = agents;
   const notes: Line[] = [];
   if (unconfirmed > 0) {
     notes.push(`${countOf(unconfirmed, 'agent')} not yet confirmed by the master`);
@@ -193,7 +193,7 @@ function agentSection(agents: AgentsStatusDocument, { columns }: StatusView): Li
     [...rows, [`all ${countText(total)}`, ...countCells(all)]],
     columns,
   );
-  return [...table, ...notes];
+  return [...table, `${countOf(groups, 'group')} of agents`, ...notes];
 }
 
 function countCells(counts: StatusCountsDocument): Cell[] {

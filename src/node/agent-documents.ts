@@ -4,7 +4,6 @@
  */
 import {
   type AgentData,
-  type AgentId,
   agentIdText,
   type AgentStatus,
   type Label,
@@ -13,7 +12,7 @@ import {
 } from '../agents/agent.ts';
 import type { AgentCounts, AgentView } from '../agents/store/views.ts';
 import { isoTimeOrNull } from '../base/time-text.ts';
-import type { AgentsOutcome, GroupFacts, GroupFile } from './agent-operations.ts';
+import type { AgentsOutcome, GroupFacts, GroupFile, GroupSource } from './agent-operations.ts';
 import { type AgentsStatusDocument, type Document, schemaVersion } from './documents.ts';
 
 /** Of whose view a document is. */
@@ -85,7 +84,11 @@ export interface GroupsDocument extends ViewDocument {
 
 /** What `groups show` and `groups create` print. */
 export interface GroupShowDocument extends ViewDocument {
-  readonly group: Omit<GroupDocument, 'files'> & { readonly files: readonly GroupFile[] };
+  readonly group: {
+    readonly name: string;
+    readonly agents: number;
+    readonly files: readonly GroupFile[];
+  };
 }
 
 /** What `groups remove` prints. */
@@ -153,7 +156,10 @@ export function groupDocument(
 }
 
 /** How many agents there are. */
-export function agentsStatusDocument(counts: AgentCounts): AgentsStatusDocument {
+export function agentsStatusDocument(
+  counts: AgentCounts,
+  groups: Pick<GroupSource, 'groupsCount' | 'confirmedMs'>,
+): AgentsStatusDocument {
   const { total, byStatus, byNode, unconfirmed, refused } = counts;
   return {
     total,
@@ -161,10 +167,7 @@ export function agentsStatusDocument(counts: AgentCounts): AgentsStatusDocument 
     by_node: byNode.map(({ node, byStatus: ofNode }) => ({ node, ...ofNode })),
     unconfirmed,
     refused,
+    groups: groups.groupsCount,
+    confirmed: isoTimeOrNull(groups.confirmedMs()),
   };
-}
-
-/** A request for an agent that does not exist. */
-export function unknownAgentText(id: AgentId): string {
-  return `There is no agent ${agentIdText(id)}`;
 }

@@ -37,7 +37,9 @@ export interface AgentSource {
 /** The groups of a node. */
 export interface GroupSource {
   /** The groups that exist, in the order of their names. */
-  groups(): readonly GroupFacts[];
+  groups(signal: AbortSignal): Promise<readonly GroupFacts[]>;
+  /** How many there were at the last look. */
+  readonly groupsCount: number;
   /** The files of a group; undefined where there is none such. */
   groupFiles(name: string): Promise<readonly GroupFile[] | undefined>;
   /**

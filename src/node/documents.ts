@@ -30,6 +30,10 @@ export interface AgentsStatusDocument {
   readonly unconfirmed: number;
   /** On a worker: agents that report here, and are none to the master. */
   readonly refused: number;
+  /** Groups that exist. */
+  readonly groups: number;
+  /** On a worker: when it last had the groups that the master had. */
+  readonly confirmed: string | null;
 }
 
 /** How one task is doing. */

@@ -38,6 +38,13 @@ export class Groups implements GroupCatalogue {
     });
   }
 
+  /** How many there are. */
+  get count(): number {
+    let count = 0;
+    for (const name of this.#directories.contents.keys()) if (isGroupName(name)) count++;
+    return count;
+  }
+
   /** All groups, in the order of their names. */
   list(): GroupFacts[] {
     return [...this.#directories.contents]

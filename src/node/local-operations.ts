@@ -1,12 +1,14 @@
 /** The operations of a node that is open in this process: daemon and one-shot commands alike. */
 import { ClusterError } from '../base/errors.ts';
-import { agentAnswers } from './agent-answers.ts';
+import { administrationAnswers, agentAnswers } from './agent-answers.ts';
 import type { MasterNode } from './master.ts';
-import type { OperationName, Operations } from './operations.ts';
+import type { Operations } from './operations.ts';
 import type { WorkerNode } from './worker.ts';
 
 /** What can be asked of a master. */
 export function masterOperations(node: MasterNode): Operations {
+  const { parts, groups, registry } = node.agents;
+  const agents = { role: 'master', views: parts.views, source: node.agents, groups } as const;
   return {
     status: () => Promise.resolve(node.status()),
     sync: () => refuse('sync', 'worker'),
@@ -17,7 +19,8 @@ export function masterOperations(node: MasterNode): Operations {
     token: ({ addresses, ...options }) => Promise.resolve(node.issueToken(addresses, options)),
     nodes: () => Promise.resolve(node.nodes()),
     revoke: (request) => Promise.resolve().then(() => node.revoke(request.node)),
-    ...agentAnswers({ role: 'master', views: node.agents.parts.views, source: node.agents }),
+    ...agentAnswers(agents),
+    ...administrationAnswers({ ...agents, groups, registry }),
   };
 }
 
@@ -29,6 +32,7 @@ export function workerOperations(
   node: WorkerNode,
   withSession: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>,
 ): Operations {
+  const { parts, groups } = node.agents;
   return {
     status: () => Promise.resolve(node.status()),
     sync: ({ dryRun }, { signal, onProgress }) =>
@@ -43,11 +47,17 @@ export function workerOperations(
     token: () => refuse('token', 'master'),
     nodes: () => refuse('nodes', 'master'),
     revoke: () => refuse('nodes revoke', 'master'),
-    ...agentAnswers({ role: 'worker', views: node.agents.parts.views, source: node.agents }),
+    ...agentAnswers({ role: 'worker', views: parts.views, source: node.agents, groups }),
+    agentsAdd: () => refuse('agents add', 'master'),
+    agentsRemove: () => refuse('agents remove', 'master'),
+    groupsCreate: () => refuse('groups create', 'master'),
+    groupsRemove: () => refuse('groups remove', 'master'),
+    groupsAssign: () => refuse('groups assign', 'master'),
+    groupsUnassign: () => refuse('groups unassign', 'master'),
   };
 }
 
-function refuse(operation: OperationName | 'nodes revoke', role: string): Promise<never> {
+function refuse(operation: string, role: string): Promise<never> {
   const here = role === 'master' ? 'worker' : 'master';
   return Promise.reject(
     new ClusterError('refused', `"muster ${operation}" is for a ${role}, this node is a ${here}`, {

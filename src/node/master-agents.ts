@@ -10,6 +10,7 @@ import type { Generation } from '../files/generation.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import { agentInfoHandlers, SilentAgents } from '../tasks/agent-info.ts';
 import type { Task } from '../tasks/task.ts';
+import { AgentRegistry } from './agent-registry.ts';
 import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
 import { type MasterGroupPorts, MasterGroups } from './master-groups.ts';
 
@@ -23,6 +24,7 @@ export interface MasterAgentPorts extends Omit<MasterGroupPorts, 'assignments' |
 export class MasterAgents {
   readonly parts: AgentParts;
   readonly groups: MasterGroups;
+  readonly registry: AgentRegistry;
   readonly #ports: MasterAgentPorts;
   readonly #setting: AgentSetting;
 
@@ -39,6 +41,10 @@ export class MasterAgents {
     });
     const { values } = this.parts;
     this.groups = new MasterGroups({ ...ports, assignments, values }, setting.config);
+    this.registry = new AgentRegistry(
+      { ...ports, registrations: this.parts.registrations, onChange: () => this.groups.wake() },
+      setting.config.agents.keysFile,
+    );
   }
 
   /** Answers to workers. */

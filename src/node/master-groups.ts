@@ -143,8 +143,13 @@ export class MasterGroups implements GroupSource, GroupAdministration {
 
   // --- what operators ask for ----------------------------------------------------------------
 
-  groups() {
+  async groups(signal: AbortSignal) {
+    await this.#refresh(signal);
     return this.#groups.list();
+  }
+
+  get groupsCount(): number {
+    return this.#groups.count;
   }
 
   groupFiles(name: string) {

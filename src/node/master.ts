@@ -211,7 +211,7 @@ export class MasterNode {
       bytes: sets.reduce((sum, set) => sum + set.bytes, 0),
       sets,
       halted: haltDocuments(halts),
-      agents: agentsStatusDocument(this.agents.parts.views.counts()),
+      agents: agentsStatusDocument(this.agents.parts.views.counts(), this.agents.groups),
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(own.facts().notAfterMs),
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),

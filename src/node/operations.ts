@@ -5,7 +5,16 @@
  * it speaks to this interface and gets the same documents.
  */
 import type { AgentId, ConnectionStatus } from '../agents/agent.ts';
-import type { AgentsDocument, AgentShowDocument, ReportDocument } from './agent-documents.ts';
+import type {
+  AgentsChangeDocument,
+  AgentsDocument,
+  AgentShowDocument,
+  GroupRemovalDocument,
+  GroupsDocument,
+  GroupShowDocument,
+  ReportDocument,
+} from './agent-documents.ts';
+import type { AgentAddition } from './agent-operations.ts';
 import type {
   ApproveDocument,
   CheckDocument,
@@ -65,8 +74,30 @@ export interface OperationRequests {
     readonly limit?: number;
   };
   readonly agentsShow: { readonly id: AgentId };
+  readonly agentsAdd: AgentAddition;
+  readonly agentsRemove: { readonly ids: readonly AgentId[] };
   /** JSON texts, one for each report, at most some hundred. */
   readonly agentsReport: { readonly reports: readonly string[] };
+  readonly groupsList: Record<never, never>;
+  readonly groupsShow: { readonly name: string };
+  readonly groupsCreate: { readonly name: string };
+  readonly groupsRemove: {
+    readonly name: string;
+    /** With all files that it holds. */
+    readonly force: boolean;
+  };
+  readonly groupsAssign: GroupChangeRequest;
+  readonly groupsUnassign: GroupChangeRequest;
+}
+
+/** A group, and the agents that are to get it or to lose it: one of `ids`, `all` and `from`. */
+export interface GroupChangeRequest {
+  readonly name: string;
+  readonly ids?: readonly AgentId[];
+  /** All agents. */
+  readonly all?: boolean;
+  /** All agents of this group. */
+  readonly from?: string;
 }
 
 /** Answers by operation. */
@@ -82,7 +113,15 @@ export interface OperationAnswers {
   readonly revoke: NodesDocument;
   readonly agentsList: AgentsDocument;
   readonly agentsShow: AgentShowDocument;
+  readonly agentsAdd: AgentShowDocument;
+  readonly agentsRemove: AgentsChangeDocument;
   readonly agentsReport: ReportDocument;
+  readonly groupsList: GroupsDocument;
+  readonly groupsShow: GroupShowDocument;
+  readonly groupsCreate: GroupShowDocument;
+  readonly groupsRemove: GroupRemovalDocument;
+  readonly groupsAssign: AgentsChangeDocument;
+  readonly groupsUnassign: AgentsChangeDocument;
 }
 
 export type OperationName = keyof OperationRequests;
@@ -105,6 +144,14 @@ export const operationRoutes: Readonly<Record<OperationName, string>> = {
   agentsList: 'GET /v1/agents',
   agentsShow: 'GET /v1/agents/:id',
   agentsReport: 'POST /v1/agents',
+  agentsAdd: 'POST /v1/agents/add',
+  agentsRemove: 'POST /v1/agents/remove',
+  groupsList: 'GET /v1/groups',
+  groupsShow: 'GET /v1/groups/:name',
+  groupsCreate: 'POST /v1/groups',
+  groupsRemove: 'DELETE /v1/groups/:name',
+  groupsAssign: 'POST /v1/groups/:name/assign',
+  groupsUnassign: 'POST /v1/groups/:name/unassign',
 };
 
 /** What an operation works with. */

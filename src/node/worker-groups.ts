@@ -69,9 +69,13 @@ export class WorkerGroups implements GroupSource {
     }
   }
 
-  /** The groups whose directories were here at the last look. */
-  groups() {
+  async groups() {
+    await this.#groups.refresh();
     return this.#groups.list();
+  }
+
+  get groupsCount(): number {
+    return this.#groups.count;
   }
 
   async groupFiles(name: string) {

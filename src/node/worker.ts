@@ -210,7 +210,7 @@ export class WorkerNode {
   status(): StatusDocument {
     return {
       ...this.#tree.status(),
-      agents: agentsStatusDocument(this.agents.parts.views.counts()),
+      agents: agentsStatusDocument(this.agents.parts.views.counts(), this.agents.groups),
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: isoTime(this.#ports.own.facts().notAfterMs),
       connections: this.#dialer.connectionsCount,

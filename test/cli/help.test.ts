@@ -12,29 +12,37 @@ test('helpText() lists every command and every exit code', () => {
 Usage: muster COMMAND [OPTION]...
 
 Commands:
-  init           Make a master: configuration, authority and certificate
-  token          Print a token with which a node can join
-  join           Make a worker: join the cluster that a token names
-  run            Run the daemon in the foreground
-  sync           Do one round of synchronisation and exit
-  check          Compare the files on the disk with the master, change nothing
-  diff           Show what a round of synchronisation would change
-  status         Show how the running daemon is doing
-  agents list    List agents, with what they reported
-  agents show    Show all that is known of one agent
-  agents report  Take in what agents report, from standard input
-  approve        Let through what a guard has halted
-  rollback       Put back earlier versions of files
-  versions       List the changes of files that can be undone
-  cert show      Show the certificates of this node
-  nodes list     List the nodes that have joined
-  nodes revoke   Expel a node: its certificate is no longer accepted
-  config check   Check the configuration, and tell all that is wrong with it
-  config show    Show every value in effect and where it comes from
-  config schema  Print the JSON Schema of the configuration file
-  doctor         Look for what may keep this node from working
-  completion     Print a script with which a shell completes command lines
-  version        Print the version
+  init             Make a master: configuration, authority and certificate
+  token            Print a token with which a node can join
+  join             Make a worker: join the cluster that a token names
+  run              Run the daemon in the foreground
+  sync             Do one round of synchronisation and exit
+  check            Compare the files on the disk with the master, change nothing
+  diff             Show what a round of synchronisation would change
+  status           Show how the running daemon is doing
+  agents list      List agents, with what they reported
+  agents show      Show all that is known of one agent
+  agents add       Make an agent exist that is not in the keys file
+  agents remove    Remove agents that were added, on all nodes
+  agents report    Take in what agents report, from standard input
+  groups list      List the groups of agents
+  groups show      Show a group and its files
+  groups create    Make a group: its directory with an empty agent.conf
+  groups remove    Take a group from all its agents, and remove its directory
+  groups assign    Give a group to agents, behind those that they have
+  groups unassign  Take a group from agents
+  approve          Let through what a guard has halted
+  rollback         Put back earlier versions of files
+  versions         List the changes of files that can be undone
+  cert show        Show the certificates of this node
+  nodes list       List the nodes that have joined
+  nodes revoke     Expel a node: its certificate is no longer accepted
+  config check     Check the configuration, and tell all that is wrong with it
+  config show      Show every value in effect and where it comes from
+  config schema    Print the JSON Schema of the configuration file
+  doctor           Look for what may keep this node from working
+  completion       Print a script with which a shell completes command lines
+  version          Print the version
 
 Options:
   -h, --help  Explain this

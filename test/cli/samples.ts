@@ -1,8 +1,12 @@
 /** Documents of a small cluster, with every field; and the moment at which they were made. */
 import type {
   AgentDocument,
+  AgentsChangeDocument,
   AgentsDocument,
   AgentShowDocument,
+  GroupRemovalDocument,
+  GroupsDocument,
+  GroupShowDocument,
   ReportDocument,
 } from '../../src/node/agent-documents.ts';
 import type { CertificateFacts } from '../../src/identity/checks.ts';
@@ -83,6 +87,8 @@ export const worker: StatusDocument = {
     by_node: [{ node: 'worker-1', never_connected: 0, pending: 1, active: 1180, disconnected: 20 }],
     unconfirmed: 17,
     refused: 2,
+    groups: 3,
+    confirmed: '2026-11-23T09:27:01Z',
   },
   tasks,
   certificate_expires: '2027-01-24T09:27:05Z',
@@ -123,7 +129,7 @@ export const master: StatusDocument = {
   role: 'master',
   sets: worker.sets.map((set) => ({ ...set, halted: null })),
   halted: [],
-  agents: { ...worker.agents, unconfirmed: 0, refused: 0 },
+  agents: { ...worker.agents, unconfirmed: 0, refused: 0, confirmed: null },
   tasks: [{ ...tasks[0]!, name: 'local-integrity', last_summary: 'Nothing has changed.' }],
   master: null,
   in_sync: null,
@@ -368,3 +374,36 @@ export const reported: ReportDocument = {
   refused_count: 1,
   refused: [{ line: 3, problem: '"id" is missing' }],
 };
+
+export const changed: AgentsChangeDocument = {
+  schema_version: 1,
+  changed: 2,
+  unchanged: 1,
+  refused: [{ id: '008', problem: 'there is no such agent' }],
+};
+
+// --- groups ------------------------------------------------------------------------------------
+
+export const groups: GroupsDocument = {
+  schema_version: 1,
+  total: 2,
+  view: 'master',
+  confirmed: null,
+  groups: [
+    { name: 'default', agents: 1200, files: 3, bytes: 4321 },
+    { name: 'web', agents: 0, files: 1, bytes: 120 },
+  ],
+};
+
+export const shownGroup: GroupShowDocument = {
+  schema_version: 1,
+  view: 'worker',
+  confirmed: '2026-11-23T09:27:01Z',
+  group: {
+    name: 'web',
+    agents: 12,
+    files: [{ path: 'agent.conf', size: 120 }, { path: 'lists/a', size: 4201 }],
+  },
+};
+
+export const removedGroup: GroupRemovalDocument = { schema_version: 1, group: 'web', agents: 12 };

@@ -28,6 +28,7 @@ shared      1,239  12.4 MiB  halted  etc/shared
 AGENTS OF  ACTIVE  DISCONNECTED  PENDING  NEVER
 worker-1    1,180            20        1      0
 all 1,204   1,180            20        1      3
+3 groups of agents
 17 agents not yet confirmed by the master
 2 agents not known to the master
 
@@ -61,6 +62,7 @@ shared      1,239  12.4 MiB  ok     etc/shared
 AGENTS OF  ACTIVE  DISCONNECTED  PENDING  NEVER
 worker-1    1,180            20        1      0
 all 1,204   1,180            20        1      3
+3 groups of agents
 
 TASK             STATE    LAST SUCCESS  TOOK  RESULT
 local-integrity  waiting  12 s ago      2 ms  Nothing has changed.
@@ -77,6 +79,8 @@ const noAgents = {
   by_node: [],
   unconfirmed: 0,
   refused: 0,
+  groups: 0,
+  confirmed: null,
 };
 
 const well: StatusDocument = {

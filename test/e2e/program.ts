@@ -25,6 +25,8 @@ export interface StartOptions {
   readonly cwd?: string;
   /** Added to an environment without any variable of muster's. @default none */
   readonly environment?: Readonly<Record<string, string>>;
+  /** What it gets on standard input. @default nothing */
+  readonly input?: string;
   /** Command before the binary, e.g. one that enters a network namespace. @default none */
   readonly prefix?: readonly string[];
 }
@@ -56,8 +58,10 @@ export class Program {
     const child = spawn(command, rest, {
       cwd: options.cwd ?? '/',
       env: { ...cleanEnvironment(), ...options.environment },
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: ['pipe', 'pipe', 'pipe'],
     });
+    // Whoever reads nothing may be gone already.
+    child.stdin.on('error', () => {}).end(options.input);
     running.add(child);
     child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text));

@@ -36,7 +36,7 @@ export const agentMigrations: readonly string[] = [
      pending INTEGER NOT NULL, refusal INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND refusal <> 1;
-   CREATE INDEX agent_refused ON agent (id) WHERE refusal > 0;
+   CREATE INDEX agent_refused ON agent (connection_status, node_name) WHERE refusal > 0;
    CREATE INDEX agent_status ON agent (connection_status, node_name);
    CREATE TABLE assignment (
      id INTEGER PRIMARY KEY, name TEXT, group_names TEXT, snapshot INTEGER NOT NULL,

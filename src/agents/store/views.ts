@@ -135,7 +135,10 @@ export class AgentViews {
     this.#unconfirmed = database.prepare(
       'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
     );
-    this.#refused = database.prepare('SELECT count(*) AS count FROM agent WHERE refusal > 0');
+    this.#refused = database.prepare(
+      `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent
+       WHERE refusal > 0 GROUP BY connection_status, node_name`,
+    );
     this.#groups = database.prepare(
       `SELECT group_names, count(*) AS count FROM assignment
        WHERE id > ? AND id <= ? AND group_names <> '' GROUP BY group_names`,
@@ -173,21 +176,27 @@ export class AgentViews {
   /** How many agents there are; from indexes alone, whatever their number. */
   counts(): AgentCounts {
     const total = countOf(this.#total);
-    const refused = countOf(this.#refused);
     const byStatus = { ...none };
     const byNode = new Map<string, Record<ConnectionStatus, number>>();
     let reported = 0;
-    for (const row of this.#byStatus.all()) {
-      const [node, count] = [String(row['node']), Number(row['count'])];
+    const add = (row: Record<string, SqlValue>, count: number) => {
+      const node = String(row['node']);
       const status = row['status'] as ConnectionStatus;
       const ofNode = byNode.get(node) ?? { ...none };
       byNode.set(node, ofNode);
       ofNode[status] += count;
       byStatus[status] += count;
       reported += count;
+    };
+    for (const row of this.#byStatus.all()) add(row, Number(row['count']));
+    // The index that the statement goes by has those too that the master does not know.
+    let refused = 0;
+    for (const row of this.#refused.all()) {
+      const count = Number(row['count']);
+      add(row, -count);
+      refused += count;
     }
-    // Those of which nothing was reported; a refused one is none that exists.
-    byStatus.never_connected += Math.max(0, total - (reported - refused));
+    byStatus.never_connected += Math.max(0, total - reported);
     return {
       total,
       byStatus,

@@ -1,5 +1,5 @@
 /**
- * `muster agents list` and `show`: which agents there are, and what is known of them.
+ * `muster agents`: which agents there are, what is known of them, and adding and removing some.
  */
 import {
   type AgentId,
@@ -12,6 +12,7 @@ import {
 import { isoTime, momentOf } from '../../base/time-text.ts';
 import type {
   AgentDocument,
+  AgentsChangeDocument,
   AgentsDocument,
   AgentShowDocument,
   ViewDocument,
@@ -21,6 +22,8 @@ import type { OperationRequests } from '../../node/operations.ts';
 import { ageText, countOf, countText } from '../amounts.ts';
 import type { Invocation } from '../arguments.ts';
 import { askNode, type Context, countOption, type Handler } from '../context.ts';
+import { exitCodes } from '../exit-codes.ts';
+import type { Report } from '../output.ts';
 import { type Line, type Span, styled } from '../styled-text.ts';
 import { type Cell, GrowingTable } from '../table.ts';
 import { UsageError } from '../usage-error.ts';
@@ -46,6 +49,62 @@ export const agentsShow: Handler = (context) => {
     };
   });
 };
+
+export const agentsAdd: Handler = (context) => {
+  const { host, invocation, signal } = context;
+  const [word] = invocation.words;
+  const name = invocation.value('name');
+  const ip = invocation.value('ip');
+  if (name === undefined) {
+    throw new UsageError('An agent needs a name', 'Give it with --name NAME');
+  }
+  const request = {
+    name,
+    ...(word === undefined ? {} : { id: agentIdOf(word) }),
+    ...(ip === undefined ? {} : { ip }),
+  };
+  return askNode(context, async (operations) => {
+    const document = await operations.agentsAdd(request, { signal });
+    const { agent } = document;
+    return {
+      document,
+      lines: [`Added agent ${agent.id}, ${agent.name}`],
+      notes: viewNotes(document, host.clock.nowMs()),
+    };
+  });
+};
+
+export const agentsRemove: Handler = (context) => {
+  const ids = context.invocation.words.map(agentIdOf);
+  return askNode(context, async (operations) => {
+    const document = await operations.agentsRemove({ ids }, { signal: context.signal });
+    const { changed } = document;
+    return changeReport('agents remove', document, [`Removed ${countOf(changed, 'agent')}`]);
+  });
+};
+
+/** What there is to say of a change to several agents; the lines tell what has changed. */
+export function changeReport(
+  command: string,
+  document: AgentsChangeDocument,
+  lines: readonly Line[],
+): Report {
+  const { changed, unchanged, refused } = document;
+  if (refused.length === 0) return { document, lines };
+  const isNothingDone = changed + unchanged === 0;
+  const [first] = refused;
+  return {
+    document,
+    lines: isNothingDone ? [] : lines,
+    notes: refused.map(({ id, problem }) => [
+      styled('red', 'muster:'),
+      ` agent ${id}: ${problem}`,
+    ]),
+    exitCode: isNothingDone ? exitCodes.failure : exitCodes.partly,
+    brief: `${command}: ${countOf(refused.length, 'agent')} refused, ` +
+      `agent ${first?.id}: ${first?.problem}`,
+  };
+}
 
 /** @throws UsageError where it is no number of an agent */
 export function agentIdOf(word: string): AgentId {

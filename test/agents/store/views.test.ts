@@ -165,10 +165,10 @@ test('agents are counted by status and node', () => {
   const none = { never_connected: 0, pending: 0, active: 0, disconnected: 0 };
   assert.deepEqual(views.counts(), {
     total: 5,
-    byStatus: { never_connected: 2, pending: 1, active: 2, disconnected: 1 },
+    byStatus: { never_connected: 2, pending: 0, active: 2, disconnected: 1 },
     byNode: [
       { node: 'a-worker', byStatus: { ...none, disconnected: 1 } },
-      { node: 'worker-1', byStatus: { ...none, active: 2, pending: 1 } },
+      { node: 'worker-1', byStatus: { ...none, active: 2 } },
     ],
     unconfirmed: 2,
     refused: 1,
