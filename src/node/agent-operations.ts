@@ -28,7 +28,7 @@ export interface GroupFacts {
 /** What either role does for its agents. */
 export interface AgentSource {
   /**
-   * Takes reports, at most some hundred at once; those that have no problem are stored when this
+   * Takes reports, at most some thousand at once; those that have no problem are stored when this
    * resolves.
    */
   report(reports: readonly AgentReport[]): Promise<readonly RefusedReport[]>;

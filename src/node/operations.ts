@@ -76,7 +76,7 @@ export interface OperationRequests {
   readonly agentsShow: { readonly id: AgentId };
   readonly agentsAdd: AgentAddition;
   readonly agentsRemove: { readonly ids: readonly AgentId[] };
-  /** JSON texts, one for each report, at most some hundred. */
+  /** JSON texts, one for each report, at most some thousand. */
   readonly agentsReport: { readonly reports: readonly string[] };
   readonly groupsList: Record<never, never>;
   readonly groupsShow: { readonly name: string };

@@ -8,8 +8,14 @@ import type { Clock } from '../ports.ts';
 import type { ReportDocument } from './agent-documents.ts';
 import { schemaVersion } from './documents.ts';
 
-/** Reports of one batch: one transaction at the node. */
-export const batchReportsMax = 500;
+/** Reports of one batch at the node: one transaction. */
+const storedReportsMax = 500;
+
+/** Reports of one batch on the way to the node, which takes them apart again. */
+export const sentReportsMax = 8_000;
+
+/** Characters of one batch, whatever the number of its reports. */
+const batchLengthMax = 4 * 1024 * 1024;
 
 /** Reports that have come are handed over when no more come for so long, ms. */
 const lingerMs = 20;
@@ -20,6 +26,7 @@ const refusedShownMax = 100;
 /**
  * Hands the reports of a stream over to `take`, batch by batch; what it answers is about the texts
  * that it was given, numbered from 1.
+ * @param options.batchReportsMax reports of one batch. @default 500, for who stores them
  * @param options.batchesAtOnce batches under way; more than one only where `take` begins with each
  * in the order of the calls. @default 1
  * @param options.onProgress called after each batch
@@ -29,21 +36,22 @@ export async function takeReports(
   chunks: AsyncIterable<Uint8Array>,
   take: (texts: readonly string[]) => Promise<ReportDocument>,
   options: {
+    readonly batchReportsMax?: number;
     readonly batchesAtOnce?: number;
     readonly onProgress?: (document: ReportDocument) => void;
   } = {},
 ): Promise<ReportDocument> {
-  const { batchesAtOnce = 1, onProgress = () => {} } = options;
+  const { batchReportsMax = storedReportsMax, batchesAtOnce = 1, onProgress } = options;
   const tally = new Tally();
   const taking = new Pipeline(batchesAtOnce);
-  for await (const batch of batches(clock, chunks)) {
+  for await (const batch of batches(clock, chunks, batchReportsMax)) {
     tally.addProblems(batch);
     const reports = batch.filter((report) => report.text !== undefined);
     if (reports.length === 0) continue;
     await taking.add(
       take(reports.map(({ text }) => text)).then((answer) => {
         tally.add(answer, reports);
-        onProgress(tally.document());
+        onProgress?.(tally.document());
       }),
     );
     await clock.breathe();
@@ -89,23 +97,26 @@ class Tally {
 async function* batches(
   clock: Pick<Clock, 'sleep'>,
   chunks: AsyncIterable<Uint8Array>,
+  reportsMax: number,
 ): AsyncGenerator<readonly ReportText[], void, void> {
   const lines = new ReportLines();
   const iterator = chunks[Symbol.asyncIterator]();
   let batch: ReportText[] = [];
+  let length = 0;
   for (let isEnded = false; !isEnded;) {
     const pending = iterator.next();
     if (batch.length > 0 && !await settlesSoon(clock, pending)) {
       yield batch;
-      batch = [];
+      [batch, length] = [[], 0];
     }
     const step = await pending;
     isEnded = step.done === true;
     for (const report of step.done === true ? lines.end() : lines.push(step.value)) {
       batch.push(report);
-      if (batch.length < batchReportsMax) continue;
+      length += report.text?.length ?? 0;
+      if (batch.length < reportsMax && length < batchLengthMax) continue;
       yield batch;
-      batch = [];
+      [batch, length] = [[], 0];
     }
   }
   if (batch.length > 0) yield batch;

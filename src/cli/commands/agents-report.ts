@@ -3,7 +3,7 @@
  */
 import { untilAborted } from '../../base/async.ts';
 import type { ReportDocument } from '../../node/agent-documents.ts';
-import { takeReports } from '../../node/report-stream.ts';
+import { sentReportsMax, takeReports } from '../../node/report-stream.ts';
 import { countOf, countText } from '../amounts.ts';
 import { askNode, type Handler } from '../context.ts';
 import { exitCodes } from '../exit-codes.ts';
@@ -25,6 +25,7 @@ export const agentsReport: Handler = (context) =>
           host.stdin.chunks(),
           (reports) => operations.agentsReport({ reports }, { signal }),
           {
+            batchReportsMax: sentReportsMax,
             onProgress: ({ accepted }) =>
               progress.show(() => `${countOf(accepted, 'report')} accepted`),
           },
