@@ -89,7 +89,8 @@ test('a group is made with its directory on every node, and removed with it', as
   const { world, master, workers } = cluster;
   const { groups } = cluster.masterNode.agents;
   await world.settle(groups.createGroup('new', signal));
-  assert.ok(groups.groups().some(({ name, files }) => name === 'new' && files === 1));
+  const made = await world.settle(groups.groups(signal));
+  assert.ok(made.some(({ name, files }) => name === 'new' && files === 1));
   await world.settle(groups.assign('new', { ids: [1, 2] }, signal));
   await world.run({ forMs: 2_000 });
   for (const worker of workers) {
@@ -124,7 +125,8 @@ test('a group that was only made is removed without force', async () => {
   const { groups } = cluster.masterNode.agents;
   await world.settle(groups.createGroup('new', signal));
   assert.equal(await world.settle(groups.removeGroup('new', { isForced: false }, signal)), 0);
-  assert.equal(groups.groups().some(({ name }) => name === 'new'), false);
+  const left = await world.settle(groups.groups(signal));
+  assert.equal(left.some(({ name }) => name === 'new'), false);
   master.operator.write('etc/shared/web/agent.conf', '<agent_config>edited</agent_config>');
   await world.run({ forMs: 3_000 });
   await assert.rejects(
