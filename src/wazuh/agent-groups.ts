@@ -18,8 +18,11 @@ export interface AgentGroups {
 /** A piece of what a master sends. */
 export interface GroupsChunk {
   readonly agents: readonly AgentGroups[];
-  /** The hash over the groups of all agents, 40 digits: in the last piece of an incremental send. */
-  readonly globalHash: string | undefined;
+  /**
+   * The hash over the groups of all agents, 40 digits: in the last piece of an incremental send. Null
+   * where no agent has any: nodes send that too.
+   */
+  readonly globalHash: string | null | undefined;
 }
 
 /** The hash of the groups of an agent: 8 hexadecimal digits; undefined where it has none. */

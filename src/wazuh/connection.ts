@@ -96,6 +96,8 @@ export class Connection {
   #answeringCount = 0;
   #isOpen = false;
   #lastHeardMs: number;
+  #bytesRead = 0;
+  #bytesWritten = 0;
   /** Ends the waiting for the body of a frame. */
   #bodyTimer: AbortController | undefined;
 
@@ -112,6 +114,11 @@ export class Connection {
   /** When the peer was last heard, by the monotonic clock. Any traffic counts. */
   get lastHeardMs(): number {
     return this.#lastHeardMs;
+  }
+
+  /** Bytes on the wire so far. */
+  get traffic(): { readonly bytesRead: number; readonly bytesWritten: number } {
+    return { bytesRead: this.#bytesRead, bytesWritten: this.#bytesWritten };
   }
 
   /** The peer is known and accepted: full limits, all commands. */
@@ -172,7 +179,10 @@ export class Connection {
     const isDivided = payload.length > chunkBytes;
     const frames = encodeMessage({ counter, command, body }, isDivided ? chunkBytes : undefined);
     try {
-      for (const frame of frames) await this.#writing.run(() => stream.write(frame));
+      for (const frame of frames) {
+        await this.#writing.run(() => stream.write(frame));
+        this.#bytesWritten += frame.length;
+      }
     } catch (error) {
       this.#fail(new ClusterError('unreachable', 'The connection was lost', { cause: error }));
       throw this.signal.reason;
@@ -185,6 +195,7 @@ export class Connection {
       for await (const chunk of stream.readable) {
         if (this.signal.aborted) return;
         this.#lastHeardMs = clock.monotonicMs();
+        this.#bytesRead += chunk.length;
         let isBegun = this.#decoder.isInBody;
         for (const frame of this.#decoder.push(chunk)) {
           isBegun = false;

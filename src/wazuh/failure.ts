@@ -34,6 +34,7 @@ const sentences: Readonly<Record<number, string>> = {
   3000: 'Cluster',
   3004: 'Error in cluster configuration',
   3006: 'Error reading cluster configuration',
+  3009: 'Error executing distributed API request',
   3020: 'Timeout sending request',
   3025: 'Could not decrypt message',
   3028: 'Worker node ID already exists',

@@ -94,3 +94,26 @@ export function wireOf(frames: readonly RecordedFrame[]): Uint8Array {
 function bytesOf(base64: string): Uint8Array {
   return new Uint8Array(Buffer.from(base64, 'base64'));
 }
+
+/** A tree as it was recorded: contents and modification times by path. */
+export function recordedTree(name: string): Readonly<Record<string, RecordedFile>> {
+  const text = readFileSync(join(directory, 'session.trees.json'), 'utf8');
+  const trees = JSON.parse(text) as Record<string, Record<string, RecordedTreeFile>>;
+  return Object.fromEntries(
+    Object.entries(trees[name] ?? {}).map(([path, { content_b64, mtime }]) => [
+      path,
+      { content: bytesOf(content_b64), mtimeMs: mtime * 1000 },
+    ]),
+  );
+}
+
+/** A file of a recorded tree. */
+export interface RecordedFile {
+  readonly content: Uint8Array;
+  readonly mtimeMs: number;
+}
+
+interface RecordedTreeFile {
+  readonly content_b64: string;
+  readonly mtime: number;
+}

@@ -1,0 +1,196 @@
+/**
+ * The master's door for workers of the Wazuh protocol.
+ *
+ * Real masters answer who has not said hello, keep the names of those they refuse, and let one
+ * connection take several. Here nothing but a hello is known before the hello; who is refused is
+ * told why, and gone; a connection has one name, and a name one connection.
+ */
+import { ClusterError, codeOf, describeError } from '../../base/errors.ts';
+import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../../ports.ts';
+import { refusalOf } from '../admission.ts';
+import { type Answer, answering, Connection } from '../connection.ts';
+import { clusterFailure } from '../failure.ts';
+import type { FernetKeys } from '../fernet.ts';
+import type { Hello } from '../layouts.ts';
+import { masterPhrases } from '../log-phrases.ts';
+import { logPhrase } from '../phrase-log.ts';
+import { welcomeText } from '../replies.ts';
+import { hostAndPort } from './host-text.ts';
+import { Peer } from './peer.ts';
+
+/** What the door needs. */
+export interface DoorPorts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly random: Random;
+  readonly symmetricCrypto: SymmetricCrypto;
+}
+
+/** Settings of the door. */
+export interface DoorOptions {
+  readonly keys: FernetKeys;
+  readonly master: string;
+  readonly cluster: string;
+  /** The version that workers have to have. */
+  readonly version: string;
+  /** Time for the hello, ms. */
+  readonly helloTimeoutMs: number;
+  /** Workers connected at once. */
+  readonly peersMax: number;
+  /** Whether a worker of this name is connected by another protocol. */
+  readonly isTaken: (node: string) => boolean;
+  /** A worker came in: gives the answers that it gets. */
+  readonly onPeer: (peer: Peer) => Iterable<readonly [string, Answer]>;
+}
+
+/** How often silent workers are looked for, and how long one may be silent; ms. */
+const sweepEveryMs = 60_000;
+const silenceMaxMs = 120_000;
+
+/** Accepts workers. */
+export class Door {
+  readonly #ports: DoorPorts;
+  readonly #options: DoorOptions;
+  readonly #log: Logger;
+  readonly #peers = new Map<string, Peer>();
+  /** All connections, those of strangers too. */
+  readonly #connections = new Set<Connection>();
+  /** All that goes on for a connection. */
+  readonly #served = new Set<Promise<void>>();
+
+  constructor(ports: DoorPorts, options: DoorOptions) {
+    this.#ports = ports;
+    this.#options = options;
+    this.#log = ports.log.child('Master');
+  }
+
+  /** Workers that were let in, by name. */
+  get peers(): ReadonlyMap<string, Peer> {
+    return this.#peers;
+  }
+
+  /** Takes a stream. */
+  accept(stream: Stream): void {
+    const { clock, log, random, symmetricCrypto: primitives } = this.#ports;
+    const [host, port] = hostAndPort(stream.remote);
+    logPhrase(this.#log, masterPhrases.main.connected(host, port));
+    const answers = new Map<string, Answer>();
+    const { keys } = this.#options;
+    const connection = new Connection({
+      stream,
+      clock,
+      random,
+      primitives,
+      keys,
+      answers,
+      log: log.child('Wazuh'),
+      peerRole: 'worker',
+    });
+    const visitor: Visitor = { connection, answers, peer: undefined, isRefused: false };
+    const [name, answer] = answering('hello', (hello) => this.#welcome(hello, visitor));
+    answers.set(name, answer);
+    this.#connections.add(connection);
+    const serving = this.#serve(visitor).finally(() => this.#served.delete(serving));
+    this.#served.add(serving);
+  }
+
+  /** Ends the connection of a worker, if there is one. */
+  disconnect(node: string, reason: Error): void {
+    this.#peers.get(node)?.connection.close(reason);
+  }
+
+  /** Ends all connections, and waits until nothing goes on for any. */
+  async close(reason: Error): Promise<void> {
+    for (const connection of this.#connections) connection.close(reason);
+    await Promise.all(this.#served);
+  }
+
+  // ---
+
+  #welcome(hello: Hello, visitor: Visitor): string {
+    const { master, cluster, version, isTaken, peersMax } = this.#options;
+    const { connection } = visitor;
+    // A second hello is of a worker that is connected, whatever name it gives.
+    if (visitor.peer !== undefined) throw clusterFailure(3028, hello.node);
+    const isConnected = (node: string) => this.#peers.has(node) || isTaken(node);
+    const refusal = refusalOf(hello, { master, cluster, version, isConnected });
+    if (refusal !== undefined) return this.#refuse(visitor, refusal);
+    if (this.#peers.size >= peersMax) {
+      const text = `The master has ${peersMax} workers connected, the most it takes`;
+      return this.#refuse(visitor, new ClusterError('busy', text));
+    }
+    const log = this.#ports.log.child(`Worker ${hello.node}`);
+    const peer = new Peer(hello, connection, log, this.#ports.clock);
+    visitor.peer = peer;
+    this.#peers.set(hello.node, peer);
+    connection.open();
+    visitor.answers.set(...answering('echo', (bytes) => bytes));
+    visitor.answers.set(
+      ...answering('echo-c', (bytes) => {
+        peer.keptAlive(this.#ports.clock);
+        return bytes;
+      }),
+    );
+    for (const [name, answer] of this.#options.onPeer(peer)) visitor.answers.set(name, answer);
+    void this.#police(peer);
+    log.log('info', `Connected from ${connection.remote}, Wazuh ${hello.version}.`);
+    return welcomeText(hello.node);
+  }
+
+  #refuse(visitor: Visitor, reason: ClusterError): never {
+    visitor.isRefused = true;
+    const { remote } = visitor.connection;
+    this.#log.log('warning', `${remote} is refused: ${describeError(reason)}`);
+    throw reason;
+  }
+
+  /** Watches a connection until its end. */
+  async #serve(visitor: Visitor): Promise<void> {
+    const { connection } = visitor;
+    const { helloTimeoutMs } = this.#options;
+    const { clock } = this.#ports;
+    clock.sleep(helloTimeoutMs, connection.signal).then(() => {
+      if (visitor.peer !== undefined) return;
+      connection.close(new ClusterError('timeout', `No hello within ${helloTimeoutMs} ms`));
+    }, () => {});
+    const reason = await connection.closed;
+    this.#connections.delete(connection);
+    const { peer } = visitor;
+    if (peer === undefined) {
+      // Whoever does not have the key gets no answer: the log is where it is told.
+      const level = codeOf(reason) === 'authentication' ? 'warning' : 'info';
+      const text = `${connection.remote} left before it was known: ${describeError(reason)}`;
+      this.#log.log(visitor.isRefused ? 'debug' : level, text);
+      return;
+    }
+    this.#peers.delete(peer.node);
+    peer.log.log('info', `Connection ended: ${describeError(reason)}`);
+  }
+
+  /** Ends the connection of a worker that keeps silent: nothing but keep-alives counts. */
+  async #police(peer: Peer): Promise<void> {
+    const { clock } = this.#ports;
+    const { connection } = peer;
+    try {
+      for (;;) {
+        await clock.sleep(sweepEveryMs, connection.signal);
+        if (clock.monotonicMs() - peer.heardMs < silenceMaxMs) continue;
+        const text = `${peer.node} has sent no keep-alive for ${silenceMaxMs / 1000} s`;
+        peer.log.log('error', `${text}: the connection is ended.`);
+        connection.close(new ClusterError('timeout', text));
+        return;
+      }
+    } catch {
+      // The connection has ended.
+    }
+  }
+}
+
+interface Visitor {
+  readonly connection: Connection;
+  /** What this end answers; nothing but the hello before that was accepted. */
+  readonly answers: Map<string, Answer>;
+  peer: Peer | undefined;
+  /** Was told that it may not come in; the log knows. */
+  isRefused: boolean;
+}

@@ -1,0 +1,170 @@
+/**
+ * agent-groups-send, to one worker of the Wazuh protocol: at intervals (10 s unless configured) and
+ * at once after a snapshot it is sent what was published since the one that it confirmed, with the
+ * hash over all agents. A worker whose own hash is another for a while asks for everything.
+ *
+ * A worker that is not known yet is sent everything once. Groups are directories of synchronised
+ * files: a new snapshot waits for the files that it was published with, but not for ever.
+ */
+import { type Deferred, deferred, withDeadline } from '../../base/async.ts';
+import { displayText } from '../../base/bytes.ts';
+import { ClusterError } from '../../base/errors.ts';
+import type { Clock } from '../../ports.ts';
+import type { RoundReport, Task, Turn } from '../../tasks/task.ts';
+import { writeGroups } from '../agent-groups.ts';
+import type { RequestOf } from '../commands.ts';
+import { type Answer, answering } from '../connection.ts';
+import { masterPhrases } from '../log-phrases.ts';
+import { logPhrase } from '../phrase-log.ts';
+import { replyTexts } from '../replies.ts';
+import { sendString } from '../string-transfer.ts';
+import type { Peer, Span } from './peer.ts';
+import type { GroupsMessage, PublishedGroups } from './published-groups.ts';
+
+/** What sending needs. */
+export interface GroupsSendPorts {
+  readonly clock: Clock;
+  readonly groups: PublishedGroups;
+  /** The snapshot that was published last, and the generation of files that it needs. */
+  readonly latest: () => { readonly number: number; readonly generation: number } | undefined;
+  /** Snapshots that workers have confirmed, by name; kept from connection to connection. */
+  readonly confirmed: Map<string, number>;
+  /** Wants a round of this task at once. */
+  readonly wake: () => void;
+}
+
+/** How long a worker may take to apply groups, ms; it gives up itself before that. */
+const applyTimeoutMs = 60_000;
+
+/** How long a snapshot waits for files, ms. */
+const patienceMs = 60_000;
+
+/** How the two ways of sending are called. */
+const ways = {
+  since: { command: 'syn_g_m_w', phrases: masterPhrases.groupsSend, health: 'groups' },
+  all: { command: 'syn_g_m_w_c', phrases: masterPhrases.groupsSendFull, health: 'groupsFull' },
+} as const;
+
+type Way = keyof typeof ways;
+
+type AppliedResult = RequestOf<'syn_w_g_e'>;
+
+/** The task for one worker. */
+export class GroupsSend implements Task {
+  readonly name = 'agent-groups-send';
+  readonly title = 'Agent-groups send';
+  readonly schedule;
+  readonly #ports: GroupsSendPorts;
+  readonly #peer: Peer;
+  /** What the worker is to tell of what was sent. */
+  readonly #awaited: Partial<Record<Way, Deferred<AppliedResult>>> = {};
+  #isAllWanted = false;
+  /** The snapshot that waits for files, and since when. */
+  #waiting: { readonly number: number; readonly sinceMs: number } | undefined;
+
+  constructor(ports: GroupsSendPorts, peer: Peer, options: { readonly intervalMs: number }) {
+    this.#ports = ports;
+    this.#peer = peer;
+    this.schedule = {
+      intervalMs: options.intervalMs,
+      deadlineMs: 10 * 60 * 1000,
+      isStaggered: true,
+    };
+  }
+
+  /** The answers to the worker. */
+  answers(): readonly (readonly [string, Answer])[] {
+    return [
+      answering('syn_w_g_e', (result) => this.#settle('since', result)),
+      answering('syn_w_g_err', (text) => this.#fail('since', text)),
+      answering('syn_wgc_e', (result) => this.#settle('all', result)),
+      answering('syn_wgc_err', (text) => this.#fail('all', text)),
+      answering('syn_w_g_c', () => {
+        this.#isAllWanted = true;
+        this.#ports.wake();
+        return replyTexts.result;
+      }),
+    ];
+  }
+
+  /** The worker has all published files: a snapshot may have waited for them. */
+  filesCame(): void {
+    if (this.#waiting !== undefined) this.#ports.wake();
+  }
+
+  async round(turn: Turn): Promise<RoundReport> {
+    const latest = this.#ports.latest();
+    if (latest === undefined) return { summary: undefined };
+    if (this.#isAllWanted) {
+      this.#isAllWanted = false;
+      const message = await this.#ports.groups.all();
+      await this.#send('all', message, turn);
+      return { summary: undefined };
+    }
+    if (!this.#hasFilesOf(latest)) return { summary: undefined };
+    const { groups, confirmed } = this.#ports;
+    const message = await groups.since(confirmed.get(this.#peer.node) ?? 0);
+    await this.#send('since', message, turn);
+    return { summary: undefined };
+  }
+
+  // ---
+
+  /** Whether the worker has the files of a snapshot, or has been waited for long enough. */
+  #hasFilesOf({ number, generation }: { readonly number: number; readonly generation: number }) {
+    if ((this.#peer.inStepWith ?? 0) >= generation) {
+      this.#waiting = undefined;
+      return true;
+    }
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (this.#waiting?.number !== number) this.#waiting = { number, sinceMs: nowMs };
+    return nowMs - this.#waiting.sinceMs >= patienceMs;
+  }
+
+  async #send(way: Way, message: GroupsMessage, { signal }: Turn): Promise<void> {
+    const { clock, confirmed } = this.#ports;
+    const { connection, health, node, log: workerLog } = this.#peer;
+    const { command, phrases, health: key } = ways[way];
+    // A round that only compares hashes is no news.
+    const tell = (phrase: ReturnType<typeof phrases.starting>) =>
+      message.agentsCount === 0
+        ? workerLog.child(phrase.subtag).log('debug', phrase.text)
+        : logPhrase(workerLog, phrase);
+    const startedMs = clock.monotonicMs();
+    const span: Span & { chunksCount: number } = health[key];
+    const startedAtMs = clock.nowMs();
+    tell(phrases.starting());
+    const result = deferred<AppliedResult>();
+    result.promise.catch(() => {});
+    this.#awaited[way] = result;
+    try {
+      const id = await sendString(connection, writeGroups(message.chunks), signal);
+      await connection.request(command, id, { signal });
+      const what = 'Waiting for the worker to apply groups';
+      const applied = await withDeadline(clock, applyTimeoutMs, what, signal, () => result.promise);
+      span.startedMs = startedAtMs;
+      span.endedMs = clock.nowMs();
+      span.chunksCount = applied.updated_chunks;
+      if (applied.error_messages.length > 0) {
+        const { level, subtag, text } = phrases.failed(applied.error_messages);
+        workerLog.child(subtag).log(level, displayText(text));
+        return;
+      }
+      confirmed.set(node, message.snapshot);
+      tell(phrases.finished(clock.monotonicMs() - startedMs, applied.updated_chunks));
+    } finally {
+      delete this.#awaited[way];
+    }
+  }
+
+  #settle(way: Way, result: AppliedResult): string {
+    this.#awaited[way]?.resolve(result);
+    return replyTexts.result;
+  }
+
+  #fail(way: Way, text: string): string {
+    const reason = `The worker could not apply groups: ${displayText(text)}`;
+    this.#awaited[way]?.reject(new ClusterError('failed', reason));
+    return replyTexts.result;
+  }
+}

@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { toBytes } from '../../../src/base/bytes.ts';
+import { codeOf, describeError } from '../../../src/base/errors.ts';
+import { WazuhFailure } from '../../../src/wazuh/failure.ts';
+import { helloOf, MasterWorld } from './master-world.ts';
+
+/** What a request ends with: the code of a failure that was told, or of an error here. */
+function outcome(request: Promise<unknown>): Promise<unknown> {
+  return request.then(
+    (value) => value,
+    (error: unknown) => error instanceof WazuhFailure ? error.failure.code : codeOf(error),
+  );
+}
+
+test('a worker is let in, and its keep-alives are answered', async () => {
+  const world = await MasterWorld.open();
+  const worker = await world.connect();
+  const welcome = await world.world.settle(worker.request('hello', helloOf('w1')));
+  assert.equal(welcome, 'Client w1 added');
+  const echo = await world.world.settle(worker.request('echo-c', toBytes('keepalive')));
+  assert.deepEqual(echo, toBytes('keepalive'));
+  assert.deepEqual([...world.master.peers.keys()], ['w1']);
+  await world.finish();
+});
+
+test('who is refused is told why, is gone then, and leaves its name free', async () => {
+  const world = await MasterWorld.open({ taken: ['native-1'] });
+  const first = await world.join('w1');
+  const cases = [
+    [helloOf('w1'), 3028],
+    [helloOf('native-1'), 3028],
+    [helloOf('master-node'), 3029],
+    [helloOf('w2', { cluster: 'other' }), 3030],
+    [helloOf('w2', { version: '4.14.6' }), 3031],
+    [helloOf('bad.name'), 3060],
+  ] as const;
+  for (const [hello, code] of cases) {
+    const worker = await world.connect();
+    assert.equal(await world.world.settle(outcome(worker.request('hello', hello))), code);
+    await world.world.settle(worker.closed);
+  }
+  assert.deepEqual([...world.master.peers.keys()], ['w1']);
+  assert.equal(first.signal.aborted, false);
+  const second = await world.connect();
+  assert.equal(
+    await world.world.settle(outcome(second.request('hello', helloOf('w2')))),
+    'Client w2 added',
+  );
+  await world.finish();
+});
+
+test('nothing is known before the hello', async () => {
+  const world = await MasterWorld.open();
+  for (const name of ['get_nodes', 'syn_a_w_m_p', 'echo', 'syn_i_w_m'] as const) {
+    const worker = await world.connect();
+    const asked = name === 'echo' || name === 'get_nodes'
+      ? worker.request(name, toBytes('{}'))
+      : worker.request(name, undefined);
+    assert.equal(await world.world.settle(outcome(asked)), 'unreachable', name);
+  }
+  await world.finish();
+});
+
+test('who does not have the key gets no answer, and the log tells', async () => {
+  const world = await MasterWorld.open();
+  const stranger = await world.connect([], { key: 'x'.repeat(32) });
+  const asked = stranger.request('hello', helloOf('w1'));
+  assert.equal(await world.world.settle(outcome(asked)), 'unreachable');
+  assert.match(world.logged('warning').join('\n'), /left before it was known/);
+  await world.finish();
+});
+
+test('who says nothing is gone after a while', async () => {
+  const world = await MasterWorld.open();
+  const stranger = await world.connect();
+  await world.world.run({ until: () => stranger.signal.aborted, limitMs: 11_000 });
+  await world.finish();
+});
+
+test('a connection has one name', async () => {
+  const world = await MasterWorld.open();
+  const worker = await world.join('w1');
+  assert.equal(await world.world.settle(outcome(worker.request('hello', helloOf('w2')))), 3028);
+  assert.deepEqual([...world.master.peers.keys()], ['w1']);
+  worker.close();
+  await world.world.run({ until: () => world.master.peers.size === 0, limitMs: 1000 });
+  await world.finish();
+});
+
+test('a worker without keep-alives is given up, whatever else it sends', async () => {
+  const world = await MasterWorld.open();
+  const [silent, lively] = [await world.join('w1'), await world.join('w2')];
+  for (let minute = 0; minute < 5; minute++) {
+    await world.world.run({ forMs: 60_000 });
+    if (!silent.signal.aborted) {
+      await world.world.settle(outcome(silent.request('echo', toBytes('x'))));
+    }
+    await world.world.settle(lively.request('echo-c', toBytes('keepalive')));
+  }
+  assert.deepEqual([...world.master.peers.keys()], ['w2']);
+  assert.match(describeError(await silent.closed), /closed the connection/);
+  assert.match(world.logged('error').join('\n'), /w1 has sent no keep-alive for 120 s/);
+  await world.finish();
+});
+
+test('more workers than the master takes are refused', async () => {
+  const world = await MasterWorld.open({ peersMax: 1 });
+  await world.join('w1');
+  const second = await world.connect();
+  const refused = await world.world.settle(outcome(second.request('hello', helloOf('w2'))));
+  assert.equal(refused, 1000);
+  await world.finish();
+});
+
+test('what a master does not do is refused: files of workers, calls, messages for daemons', async () => {
+  const world = await MasterWorld.open();
+  const worker = await world.join('w1');
+  const settled = (request: Promise<unknown>) => world.world.settle(outcome(request));
+  assert.equal(await settled(worker.request('syn_e_w_m', undefined)), 1000);
+  const archive = { task: 't', path: 'queue/cluster/w1/x.zip' };
+  assert.equal(await settled(worker.request('syn_e_w_m_e', archive)), 1000);
+  assert.equal(await settled(worker.request('new_file', '/queue/cluster/w2/x.zip')), 3000);
+  assert.equal(await settled(worker.request('new_file', '/queue/cluster/w1/../w1/x')), 3000);
+  assert.equal(await settled(worker.request('dapi_res', { client: '7', id: '8' })), 3032);
+  await world.finish();
+});
