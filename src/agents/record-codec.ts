@@ -6,8 +6,8 @@
  * with u32 which text columns are there (bit 0 the first), u16 length and UTF-8 of each of these,
  * u16 count of labels, and of each key and value u16 length and UTF-8.
  */
-import { displayText, fromText, toText } from '../base/bytes.ts';
-import { type ByteReader, type ByteWriter } from '../base/cursor.ts';
+import { type ByteString, displayText, fromBytes, fromText, toText } from '../base/bytes.ts';
+import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { ProtocolError } from '../base/errors.ts';
 import {
   type AgentData,
@@ -48,7 +48,8 @@ export function packRecord(record: AgentRecord, writer: ByteWriter): void {
  * Reads all records.
  * @throws ProtocolError('malformed')
  */
-export function* unpackRecords(reader: ByteReader): Generator<AgentRecord> {
+export function* unpackRecords(packed: Uint8Array): Generator<AgentRecord> {
+  const reader = new RecordReader(packed);
   while (reader.remaining > 0) {
     const kind = reader.u8();
     if (kind !== allKind && kind !== statusKind) throw malformed(`is of unknown kind ${kind}`);
@@ -57,6 +58,26 @@ export function* unpackRecords(reader: ByteReader): Generator<AgentRecord> {
     const nodeOrderMs = finite(reader.f64());
     const status = unpackStatus(reader);
     yield { id, nodeOrderMs, status, data: kind === allKind ? unpackData(reader) : undefined };
+  }
+}
+
+/** Reads records, their texts from one long text: a tenth of the time of one conversion for each. */
+class RecordReader extends ByteReader {
+  readonly #texts: ByteString;
+
+  constructor(packed: Uint8Array) {
+    super(packed);
+    this.#texts = fromBytes(packed);
+  }
+
+  /** A text with its length before it, of at most so many characters. */
+  limited(lengthMax: number, what: string): string {
+    const length = this.u16();
+    const start = this.skip(length);
+    const text = toText(this.#texts.slice(start, start + length));
+    if (text === undefined) throw malformed(`has a ${what} that is not UTF-8`);
+    if (text.length > lengthMax) throw malformed(`has a ${what} of ${text.length} characters`);
+    return text;
   }
 }
 
@@ -69,7 +90,7 @@ function packStatus(status: AgentStatus, writer: ByteWriter): void {
   writer.f64(status.status_code);
 }
 
-function unpackStatus(reader: ByteReader): AgentStatus {
+function unpackStatus(reader: RecordReader): AgentStatus {
   const heard = reader.f64();
   const number = reader.u8();
   const connectionStatus = connectionStatuses[number];
@@ -111,23 +132,23 @@ function packData(data: AgentData, writer: ByteWriter): void {
   }
 }
 
-function unpackData(reader: ByteReader): AgentData {
+function unpackData(reader: RecordReader): AgentData {
   const present = reader.u32();
   const texts: Partial<Record<TextColumn, string | null>> = {};
   for (const [bit, name] of textColumnNames.entries()) {
     const isPresent = (present & (1 << bit)) !== 0;
-    texts[name] = isPresent ? unpackText(reader, textColumns[name], name) : null;
+    texts[name] = isPresent ? reader.limited(textColumns[name], name) : null;
   }
   return { ...texts as Record<TextColumn, string | null>, labels: unpackLabels(reader) };
 }
 
-function unpackLabels(reader: ByteReader): Label[] {
+function unpackLabels(reader: RecordReader): Label[] {
   const count = reader.u16();
   const { countMax, keyLengthMax, valueLengthMax } = labelLimits;
   if (count > countMax) throw malformed(`has ${count} labels, of which ${countMax} are possible`);
   return Array.from({ length: count }, () => {
-    const key = unpackText(reader, keyLengthMax, 'label');
-    return [key, unpackText(reader, valueLengthMax, 'label')] as const;
+    const key = reader.limited(keyLengthMax, 'label');
+    return [key, reader.limited(valueLengthMax, 'label')] as const;
   });
 }
 
@@ -135,13 +156,6 @@ function packText(text: string, writer: ByteWriter): void {
   const bytes = fromText(text);
   writer.u16(bytes.length);
   writer.text(bytes);
-}
-
-function unpackText(reader: ByteReader, lengthMax: number, what: string): string {
-  const text = toText(reader.text(reader.u16()));
-  if (text === undefined) throw malformed(`has a ${what} that is not UTF-8`);
-  if (text.length > lengthMax) throw malformed(`has a ${what} of ${text.length} characters`);
-  return text;
 }
 
 function malformed(problem: string): ProtocolError {

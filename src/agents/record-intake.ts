@@ -2,7 +2,6 @@
  * Taking in the records that workers send, on the master: only of agents that exist, and only where
  * they are newer than what is known.
  */
-import { ByteReader } from '../base/cursor.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
 import type { AgentId, AgentStatus } from './agent.ts';
@@ -47,7 +46,7 @@ export class RecordIntake {
    */
   async take(packed: Uint8Array, source: RecordSource): Promise<RecordOutcome> {
     const outcome: Lists = { refused: [], removed: [], wanted: [], firstContacts: [] };
-    for (const slice of slices(unpackRecords(new ByteReader(packed)), transactionRowsMax)) {
+    for (const slice of slices(unpackRecords(packed), transactionRowsMax)) {
       inTransaction(this.#database, () => {
         for (const record of slice) this.#takeOne(record, source, outcome);
       });

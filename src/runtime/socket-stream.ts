@@ -10,7 +10,7 @@ import { deferred } from '../base/async.ts';
 import type { Deferred } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
 import type { Clock, PeerCertificate, Stream } from '../ports.ts';
-import { received } from './memory.ts';
+import { leftBehind } from './memory.ts';
 import { systemReason } from './net-errors.ts';
 
 /** The socket is paused when so many bytes wait for the reader: a few round trips of a fast LAN. */
@@ -130,7 +130,7 @@ export class SocketStream implements Stream {
   #receive(chunk: Uint8Array): void {
     // After closing, more than the queue holds is of use to nobody.
     if (this.#isClosed && this.#queuedBytes > QUEUED_BYTES_PAUSE) return;
-    received(chunk.length);
+    leftBehind(chunk.length);
     this.#queue.push(chunk);
     this.#queuedBytes += chunk.length + CHUNK_BYTES;
     this.#wakeReader();

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type AgentRecord, packRecord, unpackRecords } from '../../src/agents/record-codec.ts';
 import { agentIdMax, textColumnNames, textColumns } from '../../src/agents/agent.ts';
 import { labelLimits } from '../../src/agents/report.ts';
-import { ByteReader, ByteWriter } from '../../src/base/cursor.ts';
+import { ByteWriter } from '../../src/base/cursor.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
 import { factsOf } from './samples.ts';
 
@@ -13,7 +13,7 @@ function pack(records: readonly AgentRecord[]): Uint8Array {
   return writer.finish();
 }
 
-const unpack = (packed: Uint8Array) => [...unpackRecords(new ByteReader(packed))];
+const unpack = (packed: Uint8Array) => [...unpackRecords(packed)];
 
 function recordOf(id: number, facts = factsOf()): AgentRecord {
   const { last_keepalive, connection_status, disconnection_time, status_code, ...data } = facts;
