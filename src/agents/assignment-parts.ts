@@ -16,8 +16,8 @@ export const partRowBytesMax = 240 * 1024;
 /** The most bytes of ranges in a part. */
 export const partRangeBytesMax = 8 * 1024;
 
-/** The most rows of a part: what a worker stores in one go, some 5 ms of work. */
-const partRowsMax = 2_000;
+/** The most rows of a part: what a worker stores in one go, some 3 ms of work. */
+const partRowsMax = 1_000;
 
 const rangeBytes = 8;
 

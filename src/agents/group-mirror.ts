@@ -148,6 +148,7 @@ export class GroupMirror {
       this.#waitingFor = reason;
       if (reason !== undefined) return { state: 'waiting', reason };
       const firstDifferent = await this.#clear(ranges, rows);
+      await this.#ports.clock.breathe();
       const whole = runs.filter((run) => this.#isWhole(run));
       for (const { id } of rows) this.#stale.add(leafOf(id));
       inTransaction(this.#ports.database, () => {
