@@ -1,18 +1,19 @@
 /** What it costs to bring to the master what many agents report. */
-import { request } from 'node:http';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { TestNode } from '../e2e/cluster.ts';
 import { pause } from '../e2e/program.ts';
 import { type Bench, bytesExchanged, type Case, startInStep } from './harness.ts';
 import { DaemonWatch } from './processes.ts';
+import {
+  arrivalLimitMs,
+  changed,
+  firstReport,
+  handOver,
+  keepalive,
+  numbers,
+  settled,
+  writeAgentTree,
+} from './reports.ts';
 import { count, duration, size, type Table } from './table.ts';
-
-/** A worker that has not brought its agents to the master by then never does, ms. */
-const arrivalLimitMs = 120_000;
-
-/** Pause between two looks at the master, ms: each of them costs it something. */
-const lookMs = 100;
 
 /** Keep-alives of one second. */
 const keepalivesPerSecond = 10_000;
@@ -22,14 +23,17 @@ export const agents: Case = {
   summary: 'reports of many agents, from a worker to the master',
   run: async (bench) => {
     const agentsCount = bench.options.isQuick ? 2_000 : 100_000;
-    const master = await bench.runningMaster(agentTree(bench, agentsCount), '');
+    const master = await bench.runningMaster(
+      writeAgentTree(bench.freshPath('agents'), agentsCount),
+      '',
+    );
     const worker = await bench.worker(master);
     await startInStep(worker, master);
     for (const node of [master, worker]) {
       await node.status((status) => status.agents.total === agentsCount, arrivalLimitMs);
     }
     const measured = new Measured(master, worker);
-    const reports = numbers(agentsCount, 1).map((id) => firstReport(id, now()));
+    const reports = numbers(agentsCount).map(firstReport);
     const rows = [
       await measured.row(
         `${count(agentsCount)} first reports`,
@@ -37,13 +41,11 @@ export const agents: Case = {
       ),
       await measured.row(
         `${count(agentsCount)} keep-alives`,
-        () =>
-          reported(worker, master, 0, numbers(agentsCount, 1).map((id) => keepalive(id, now()))),
+        () => reported(worker, master, 0, numbers(agentsCount).map(keepalive)),
       ),
       await measured.row(
         'one changed of each hundred',
-        () =>
-          reported(worker, master, 0, numbers(agentsCount, 100).map((id) => changed(id, now()))),
+        () => reported(worker, master, 0, numbers(agentsCount, 100).map(changed)),
       ),
       ...await sustained(bench, measured, worker, agentsCount),
     ];
@@ -128,7 +130,7 @@ async function sustained(
     const startMs = performance.now();
     for (let second = 0; second < seconds; second++) {
       const from = second * perSecond % agentsCount;
-      const lines = Array.from({ length: perSecond }, (_, i) => keepalive(from + i + 1, now()));
+      const lines = Array.from({ length: perSecond }, (_, i) => keepalive(from + i + 1));
       await handOver(worker, lines);
       await pause(Math.max(0, startMs + (second + 1) * 1000 - performance.now()));
     }
@@ -155,80 +157,3 @@ async function reported(
   if (counts.active < activeCount) throw new Error(`Only ${counts.active} agents have arrived`);
   return { acceptedMs, confirmedMs };
 }
-
-async function settled(worker: TestNode): Promise<void> {
-  const endMs = performance.now() + arrivalLimitMs;
-  while ((await worker.status()).agents.unconfirmed > 0) {
-    if (performance.now() > endMs) throw new Error('The reports did not arrive at the master');
-    await pause(lookMs);
-  }
-}
-
-/** Posts lines as any program can; all of them must be accepted. */
-function handOver(worker: TestNode, lines: readonly string[]): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = { 'content-type': 'application/x-ndjson', connection: 'close' };
-    const options = {
-      socketPath: worker.controlSocket,
-      path: '/v1/agents',
-      method: 'POST',
-      headers,
-    };
-    const call = request(options, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (piece: string) => (text += piece));
-      response.on('end', () => {
-        const { accepted } = JSON.parse(text) as { accepted?: number };
-        if (accepted === lines.length) resolve();
-        else reject(new Error(`Not all reports were accepted: ${text.slice(0, 300)}`));
-      });
-    });
-    call.on('error', reject);
-    call.end(`${lines.join('\n')}\n`);
-  });
-}
-
-function agentTree(bench: Bench, agentsCount: number): string {
-  const root = bench.freshPath('agents');
-  mkdirSync(join(root, 'etc/shared/default'), { recursive: true });
-  writeFileSync(join(root, 'etc/shared/default/agent.conf'), '<agent_config>\n</agent_config>\n');
-  const key = '0123456789abcdef'.repeat(4);
-  const lines = numbers(agentsCount, 1).map((id) => `${text(id)} ${nameOf(id)} any ${key}\n`);
-  writeFileSync(join(root, 'etc/client.keys'), lines.join(''));
-  return root;
-}
-
-function numbers(last: number, step: number): number[] {
-  return Array.from({ length: Math.floor(last / step) }, (_, i) => (i + 1) * step);
-}
-
-const text = (id: number) => String(id).padStart(3, '0');
-const nameOf = (id: number) => `agent-${id}`;
-const now = () => Math.floor(Date.now() / 1000);
-
-function firstReport(id: number, seconds: number): string {
-  return JSON.stringify({
-    id,
-    name: nameOf(id),
-    ip: `10.${id >> 16 & 255}.${id >> 8 & 255}.${id & 255}`,
-    version: 'Wazuh v4.14.7',
-    os_name: 'Debian GNU/Linux',
-    os_version: '12',
-    os_major: '12',
-    os_codename: 'bookworm',
-    os_platform: 'debian',
-    os_uname: `Linux |${nameOf(id)} |6.1.0-18-amd64 |#1 SMP PREEMPT_DYNAMIC |x86_64`,
-    os_arch: 'x86_64',
-    config_sum: 'ab73af41699f13fdd81903b5f23d8d00',
-    merged_sum: 'f8d49771911ed9d5c45b03a40babd065',
-    labels: { environment: 'production', rack: `r${id % 50}` },
-    connection_status: 'active',
-    last_keepalive: seconds - 1,
-  });
-}
-
-const keepalive = (id: number, seconds: number) =>
-  JSON.stringify({ id, last_keepalive: seconds, connection_status: 'active' });
-
-const changed = (id: number, seconds: number) =>
-  JSON.stringify({ id, last_keepalive: seconds + 1, version: 'Wazuh v4.14.8' });

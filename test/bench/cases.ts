@@ -1,6 +1,7 @@
 /** All measurements, in the order of the page. */
 import { agents } from './agents.ts';
 import { atRest } from './at-rest.ts';
+import { fanOut, fleetAgents } from './fleet.ts';
 import { firstSync } from './first-sync.ts';
 import type { Case } from './harness.ts';
 import { largeFile } from './large-file.ts';
@@ -19,4 +20,6 @@ export const cases: readonly Case[] = [
   largeFile,
   startUp,
   agents,
+  fanOut,
+  fleetAgents,
 ];

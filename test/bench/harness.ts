@@ -119,9 +119,12 @@ export class Bench {
   }
 
   /** A worker with an empty tree that has joined a running master; it is not started. */
-  async worker(master: TestNode, settings: Settings = {}): Promise<TestNode> {
+  async worker(
+    master: TestNode,
+    settings: Settings = {},
+    root = this.freshPath('worker-tree'),
+  ): Promise<TestNode> {
     const directory = this.freshPath('worker');
-    const root = `${directory}-tree`;
     const name = `worker-${this.#pathsCount}`;
     return await this.#cluster.worker(master, name, { directory, root, settings });
   }
