@@ -14,7 +14,7 @@ import type { Logger, NodeIdentity, Ports } from '../ports.ts';
 import { buildInfo } from '../runtime/build-info.ts';
 import { readCertificate, sha256, timingSafeEqualBytes } from '../runtime/certificates.ts';
 import { fingerprint } from '../runtime/certificates.ts';
-import { systemClock, watchLoop } from '../runtime/clock.ts';
+import { type LoopWatch, systemClock, watchLoop } from '../runtime/clock.ts';
 import { createCompression } from '../runtime/compression.ts';
 import { openDatabase } from '../runtime/database.ts';
 import { openFiles } from '../runtime/files.ts';
@@ -51,6 +51,7 @@ interface Parts {
   readonly credentials: NodeCredentials;
   readonly trust: Trust;
   readonly reload: (tls: NodeCredentials['tls']) => void;
+  readonly loop: LoopWatch;
   readonly close: () => void;
 }
 
@@ -106,6 +107,8 @@ async function openParts(
     log,
     clock,
   });
+  const loop = watchLoop();
+  undo.push(() => loop.close());
   const ports: Ports = {
     clock,
     random: systemRandom,
@@ -124,7 +127,8 @@ async function openParts(
   return {
     config,
     ports,
-    facts: nodeFacts({ cluster, node: name, role }, undo),
+    facts: nodeFacts({ cluster, node: name, role }, loop),
+    loop,
     files,
     credentials,
     trust: {
@@ -137,9 +141,7 @@ async function openParts(
   };
 }
 
-function nodeFacts(identity: NodeIdentity, undo: (() => void)[]): NodeFacts {
-  const loop = watchLoop();
-  undo.push(() => loop.close());
+function nodeFacts(identity: NodeIdentity, loop: LoopWatch): NodeFacts {
   return {
     identity,
     version: buildInfo().version,
@@ -151,7 +153,7 @@ function nodeFacts(identity: NodeIdentity, undo: (() => void)[]): NodeFacts {
 }
 
 async function openMaster(parts: Parts): Promise<OpenNode> {
-  const { config, ports, facts, files, credentials, trust, reload, close } = parts;
+  const { config, ports, facts, files, credentials, trust, reload, loop, close } = parts;
   const issuer = await openIssuer(files, config.certificates.nodeDays);
   const node = await MasterNode.open(
     {
@@ -169,11 +171,15 @@ async function openMaster(parts: Parts): Promise<OpenNode> {
     config,
     facts,
   );
-  return { operations: masterOperations(node), run: (signal) => node.run(signal), close };
+  return {
+    operations: masterOperations(node),
+    run: (signal) => runWatched(node, loop, signal),
+    close,
+  };
 }
 
 async function openWorker(parts: Parts): Promise<OpenNode> {
-  const { config, ports, facts, files, credentials, trust, reload, close } = parts;
+  const { config, ports, facts, files, credentials, trust, reload, loop, close } = parts;
   const node = await WorkerNode.open(
     {
       ...ports,
@@ -185,7 +191,17 @@ async function openWorker(parts: Parts): Promise<OpenNode> {
   );
   return {
     operations: workerOperations(node, (signal, work) => node.withSession(signal, work)),
-    run: (signal) => node.run(signal),
+    run: (signal) => runWatched(node, loop, signal),
     close,
   };
+}
+
+/** Holds count from when there is somebody to wait: nobody waits for a node that only opens. */
+function runWatched(
+  node: { run(signal: AbortSignal): Promise<void> },
+  loop: LoopWatch,
+  signal: AbortSignal,
+): Promise<void> {
+  loop.reset();
+  return node.run(signal);
 }
