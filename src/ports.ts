@@ -507,3 +507,6 @@ export interface Ports {
   readonly database: Database;
   readonly processes: Processes;
 }
+
+/** The ports of a node that has no certificate. */
+export type PlainPorts = Omit<Ports, 'network'>;

@@ -9,8 +9,9 @@ import { masterOperations, workerOperations } from '../node/local-operations.ts'
 import { MasterNode } from '../node/master.ts';
 import type { NodeFacts } from '../node/node-facts.ts';
 import type { Operations } from '../node/operations.ts';
+import { WazuhWorkerNode } from '../node/wazuh-worker.ts';
 import { WorkerNode } from '../node/worker.ts';
-import type { Logger, NodeIdentity, Ports } from '../ports.ts';
+import type { Logger, NodeIdentity, PlainPorts, Ports } from '../ports.ts';
 import { buildInfo } from '../runtime/build-info.ts';
 import { readCertificate, sha256, timingSafeEqualBytes } from '../runtime/certificates.ts';
 import { fingerprint } from '../runtime/certificates.ts';
@@ -33,6 +34,7 @@ import { openIssuer } from './issuer.ts';
 import { type NodeCredentials, ownCertificate, readCredentials } from './own-certificate.ts';
 import { acquirePatiently } from './patient-lock.ts';
 import { type TlsFiles, tlsFiles } from './tls-files.ts';
+import { readWazuhSetting } from './wazuh-setting.ts';
 
 /** A node that is open in this process. */
 export interface OpenNode {
@@ -67,6 +69,7 @@ export async function openNode(config: Config, rootLog: Logger): Promise<OpenNod
   const undo: (() => void)[] = [() => lock.release()];
   const close = () => undo.splice(0).reverse().forEach((step) => step());
   try {
+    if (config.node.protocol === 'wazuh') return await openWazuhWorker(config, log, undo, close);
     const parts = await openParts(config, log, undo);
     return config.node.role === 'master'
       ? await openMaster({ ...parts, close })
@@ -77,22 +80,51 @@ export async function openNode(config: Config, rootLog: Logger): Promise<OpenNod
   }
 }
 
-async function openParts(
+/** The ports that need no certificate. */
+async function openPorts(
   config: Config,
   log: Logger,
   undo: (() => void)[],
-): Promise<Omit<Parts, 'close'>> {
-  const { root, name, role, cluster, state, tls } = config.node;
+): Promise<PlainPorts> {
+  const { root, state } = config.node;
   const clock = systemClock;
-  const files = tlsFiles(tls);
-  const credentials = await readCredentials(files);
-  const { authorityPem } = credentials.tls;
   const hashing = await createHashing();
   const onWarning = (text: string) => log.log('warning', text);
   const disk = await openFiles({ root, stateDirectory: state, clock, hashing, onWarning });
   undo.push(() => disk.close());
   const database = openDatabase(config.paths.database);
   undo.push(() => database.close());
+  return {
+    clock,
+    random: systemRandom,
+    log,
+    plainNetwork: createPlainNetwork({
+      log,
+      clock,
+      limits: { connectMs: config.worker.connectTimeoutMs },
+    }),
+    files: disk,
+    watcher: createWatcher({ root, clock, onWarning }),
+    hashing,
+    symmetricCrypto: createSymmetricCrypto(),
+    compression: createCompression(),
+    zlib: createZlib(),
+    database,
+    processes: createProcesses(clock),
+  };
+}
+
+async function openParts(
+  config: Config,
+  log: Logger,
+  undo: (() => void)[],
+): Promise<Omit<Parts, 'close'>> {
+  const { name, role, cluster, tls } = config.node;
+  const files = tlsFiles(tls);
+  const credentials = await readCredentials(files);
+  const { authorityPem } = credentials.tls;
+  const ports = await openPorts(config, log, undo);
+  const { clock } = ports;
   const { handshakesMax, handshakesPerAddressMax, handshakeTimeoutMs } = config.master;
   const network = createTlsNetwork({
     credentials: credentials.tls,
@@ -109,24 +141,9 @@ async function openParts(
   });
   const loop = watchLoop();
   undo.push(() => loop.close());
-  const ports: Ports = {
-    clock,
-    random: systemRandom,
-    log,
-    network,
-    plainNetwork: createPlainNetwork({ log, clock }),
-    files: disk,
-    watcher: createWatcher({ root, clock, onWarning }),
-    hashing,
-    symmetricCrypto: createSymmetricCrypto(),
-    compression: createCompression(),
-    zlib: createZlib(),
-    database,
-    processes: createProcesses(clock),
-  };
   return {
     config,
-    ports,
+    ports: { ...ports, network },
     facts: nodeFacts({ cluster, node: name, role }, loop),
     loop,
     files,
@@ -204,4 +221,28 @@ function runWatched(
 ): Promise<void> {
   loop.reset();
   return node.run(signal);
+}
+
+/** A worker of a Wazuh cluster: a key takes the place of certificates. */
+async function openWazuhWorker(
+  config: Config,
+  log: Logger,
+  undo: (() => void)[],
+  close: () => void,
+): Promise<OpenNode> {
+  const setting = await readWazuhSetting(config);
+  const ports = await openPorts(config, log, undo);
+  const identity = {
+    cluster: config.wazuh.cluster,
+    node: config.node.name,
+    role: 'worker',
+  } as const;
+  const loop = watchLoop();
+  undo.push(() => loop.close());
+  const node = await WazuhWorkerNode.open(ports, config, nodeFacts(identity, loop), setting);
+  return {
+    operations: workerOperations(node, (signal, work) => node.withSession(signal, work)),
+    run: (signal) => runWatched(node, loop, signal),
+    close,
+  };
 }

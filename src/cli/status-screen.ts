@@ -87,14 +87,17 @@ function held({ generation, files, bytes }: StatusDocument): string {
 /** What is out of the ordinary. */
 function notes(status: StatusDocument, { nowMs }: StatusView): Line[] {
   const lines: Line[] = [];
-  const leftMs = momentOf(status.certificate_expires) - nowMs;
+  const expiresMs = status.certificate_expires === null
+    ? Infinity
+    : momentOf(status.certificate_expires);
+  const leftMs = expiresMs - nowMs;
   if (leftMs <= 0) {
     lines.push([styled('red', `The certificate expired ${spanText(-leftMs)} ago`)]);
   } else if (leftMs < expiryNotedMs) {
     lines.push([styled('yellow', `The certificate expires in ${spanText(leftMs)}`)]);
   }
   for (const other of [...status.master === null ? [] : [status.master], ...status.peers]) {
-    const skewMs = other.clock_skew_ms;
+    const skewMs = other.clock_skew_ms ?? 0;
     if (Math.abs(skewMs) < skewNotedMs) continue;
     const direction = skewMs > 0 ? 'ahead' : 'behind';
     lines.push([

@@ -10,7 +10,7 @@ import { ReportIntake } from '../agents/report-intake.ts';
 import { type ByteString, fromBytes, fromText, toHex } from '../base/bytes.ts';
 import type { Config } from '../config/config.ts';
 import type { Manifest } from '../files/manifest.ts';
-import type { HashAlgorithm, Ports } from '../ports.ts';
+import type { HashAlgorithm, PlainPorts } from '../ports.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -37,7 +37,7 @@ export interface AgentSetting {
 
 /** Opens the stores. Their listener hears of agents that come and go. */
 export function openAgentParts(
-  ports: Ports,
+  ports: PlainPorts,
   setting: AgentSetting,
   listener: RegistrationListener,
 ): AgentParts {
@@ -80,7 +80,7 @@ export function keysHash(
 /** Name of the value that holds the epoch. */
 const epochName = 'agents.epoch';
 
-function epochOf(values: AgentValues, { random }: Ports): string {
+function epochOf(values: AgentValues, { random }: PlainPorts): string {
   const known = values.get(epochName);
   if (known !== undefined) return known;
   const epoch = toHex(fromBytes(random.bytes(8)));

@@ -101,7 +101,8 @@ export interface StatusDocument extends Document {
   readonly halted: readonly HaltDocument[];
   readonly agents: AgentsStatusDocument;
   readonly tasks: readonly TaskDocument[];
-  readonly certificate_expires: string;
+  /** Null where the node needs none: in the protocol of Wazuh there are no certificates. */
+  readonly certificate_expires: string | null;
   readonly longest_loop_hold_ms: number;
   /** Sessions opened since the start: with the master, on a master with workers. */
   readonly connections: number;
@@ -114,7 +115,8 @@ export interface StatusDocument extends Document {
     readonly version: string;
     readonly connected_since: string;
     readonly round_trip_ms: number | null;
-    readonly clock_skew_ms: number;
+    /** Null where the protocol does not tell. */
+    readonly clock_skew_ms: number | null;
   } | null;
   /** On a worker: why there is no master. */
   readonly last_error: string | null;

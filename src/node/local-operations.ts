@@ -3,6 +3,7 @@ import { ClusterError } from '../base/errors.ts';
 import { administrationAnswers, agentAnswers } from './agent-answers.ts';
 import type { MasterNode } from './master.ts';
 import type { Operations } from './operations.ts';
+import type { WazuhWorkerNode } from './wazuh-worker.ts';
 import type { WorkerNode } from './worker.ts';
 
 /** What can be asked of a master. */
@@ -25,11 +26,11 @@ export function masterOperations(node: MasterNode): Operations {
 }
 
 /**
- * What can be asked of a worker.
+ * What can be asked of a worker, whichever protocol it speaks with its master.
  * @param withSession makes sure that there is a session with the master while the work runs
  */
 export function workerOperations(
-  node: WorkerNode,
+  node: WorkerNode | WazuhWorkerNode,
   withSession: <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>,
 ): Operations {
   const { parts, groups } = node.agents;

@@ -14,7 +14,7 @@ import { lossMigrations, RecentLosses } from '../files/recent-losses.ts';
 import { Scanner } from '../files/scan.ts';
 import { versionMigrations } from '../files/version-store.ts';
 import { identityMigrations } from '../identity/node-registry.ts';
-import type { HashAlgorithm, Ports } from '../ports.ts';
+import type { HashAlgorithm, PlainPorts } from '../ports.ts';
 
 /**
  * All tables of `muster.db`, in the order in which they came to be. Databases in use remember how
@@ -50,7 +50,7 @@ export interface StorageOptions {
 
 /** Opens the stores and takes up what was known before. */
 export async function openStorage(
-  ports: Ports,
+  ports: PlainPorts,
   config: Config,
   { algorithm }: StorageOptions,
 ): Promise<Storage> {

@@ -9,7 +9,7 @@ import { Applier } from '../files/apply.ts';
 import { tablesFromStore } from '../files/stored-tables.ts';
 import { changesBetween } from '../files/table-difference.ts';
 import { VersionStore } from '../files/version-store.ts';
-import type { Ports } from '../ports.ts';
+import type { PlainPorts } from '../ports.ts';
 import { AppliedState } from '../tasks/integrity/applied-state.ts';
 import {
   type ApproveDocument,
@@ -50,13 +50,13 @@ export class WorkerTree {
   readonly applier: Applier;
   readonly applied: AppliedState;
   readonly hooks: Hooks;
-  readonly #ports: Ports;
+  readonly #ports: PlainPorts;
   readonly #facts: NodeFacts;
   readonly #versions: VersionStore;
   readonly #root: string;
 
   private constructor(
-    ports: Ports,
+    ports: PlainPorts,
     config: Config,
     facts: NodeFacts,
     storage: Storage,
@@ -81,7 +81,7 @@ export class WorkerTree {
 
   /** Opens the stores and mends what a crash may have left half done. */
   static async open(
-    ports: Ports,
+    ports: PlainPorts,
     config: Config,
     facts: NodeFacts,
     options: WorkerTreeOptions,

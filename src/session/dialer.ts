@@ -7,6 +7,7 @@
  */
 import { Latest, onAbort, withDeadline } from '../base/async.ts';
 import { ClusterError, codeOf, describeError } from '../base/errors.ts';
+import { retryPauseMs } from '../base/retry-pause.ts';
 import type { Clock, Logger, Network, Random, Stream } from '../ports.ts';
 import {
   type Agreement,
@@ -45,15 +46,6 @@ export interface DialerOptions {
   readonly identify: (stream: Stream) => void;
   /** Answers to the master. */
   readonly handlers: HandlersFor<'master'>;
-}
-
-/**
- * The pause before attempt number `attempt` (1 for the first repetition): doubling from the
- * minimum up to the maximum, of which a random half to whole is taken.
- */
-export function pauseMs(attempt: number, minMs: number, maxMs: number, chance: number): number {
-  const whole = Math.min(maxMs, minMs * 2 ** Math.min(attempt - 1, 30));
-  return whole * (0.5 + chance / 2);
 }
 
 /** Connects to the master and keeps the connection. */
@@ -145,7 +137,7 @@ export class Dialer {
     const { pauseMinMs, pauseMaxMs } = this.#options;
     // A rival with our own identity: whoever comes back first wins, so neither should hurry.
     if (codeOf(error) === 'superseded') return pauseMaxMs;
-    return pauseMs(attempt, pauseMinMs, pauseMaxMs, this.#ports.random.float());
+    return retryPauseMs(attempt, pauseMinMs, pauseMaxMs, this.#ports.random.float());
   }
 
   /** A session with the next address, its other end known to be our master (`#judge`). */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ClusterError, codeOf } from '../../src/base/errors.ts';
 import type { Network } from '../../src/ports.ts';
-import { Dialer, pauseMs } from '../../src/session/dialer.ts';
+import { Dialer } from '../../src/session/dialer.ts';
 import type { SimNode } from '../sim/node.ts';
 import { Door, masterAddress, masterHandlers, selfOf } from './door.ts';
 import { outcome, RawEnd, WatchedStream } from './session-pair.ts';
@@ -26,27 +26,6 @@ function running(dialer: Dialer): { ended: Promise<void>; stop: () => void } {
   const ended = dialer.run(controller.signal);
   return { ended, stop: () => controller.abort(new ClusterError('aborted', 'Stopping')) };
 }
-
-test('pauseMs() doubles from the shortest to the longest pause, of which half is chance', () => {
-  // attempt, shortest, longest, chance, expected
-  const table = [
-    [1, 1000, 60_000, 0, 500],
-    [1, 1000, 60_000, 0.5, 750],
-    [1, 1000, 60_000, 1, 1000],
-    [2, 1000, 60_000, 0, 1000],
-    [3, 1000, 60_000, 0, 2000],
-    [4, 1000, 60_000, 0.25, 5000],
-    [6, 1000, 60_000, 1, 32_000],
-    [7, 1000, 60_000, 1, 60_000],
-    [7, 1000, 60_000, 0, 30_000],
-    [5000, 1000, 60_000, 0.5, 45_000],
-    [3, 5000, 5000, 0, 2500],
-    [9, 200, 30_000, 0.5, 22_500],
-  ] as const;
-  for (const [attempt, minMs, maxMs, chance, expected] of table) {
-    assert.equal(pauseMs(attempt, minMs, maxMs, chance), expected);
-  }
-});
 
 test('Dialer.connect() publishes the link before it resolves', async () => {
   const door = await new Door().listen();

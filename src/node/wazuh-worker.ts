@@ -1,0 +1,298 @@
+/**
+ * A worker of a Wazuh cluster: the tree of any worker, kept in step over the protocol of Wazuh.
+ */
+import { toBytes } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
+import { isoTime } from '../base/time-text.ts';
+import type { Config } from '../config/config.ts';
+import type { PlainPorts } from '../ports.ts';
+import type { RoundProgress } from '../tasks/integrity/execution.ts';
+import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
+import { Scheduler } from '../tasks/scheduler.ts';
+import { closingLine } from '../tasks/task.ts';
+import { callAnswers } from '../wazuh/calls.ts';
+import type { ClusterJson } from '../wazuh/cluster-json.ts';
+import { answering, type Connection } from '../wazuh/connection.ts';
+import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
+import { IncomingFiles } from '../wazuh/file-transfer.ts';
+import { IncomingStrings } from '../wazuh/string-transfer.ts';
+import { SyncedFiles } from '../wazuh/synced-files.ts';
+import { type MasterAnswers, WazuhDialer } from '../wazuh/worker/dialer.ts';
+import { WazuhIntegrity } from '../wazuh/worker/integrity.ts';
+import { masterIn } from '../wazuh/worker/node-list.ts';
+import { nativeTelling, originalTelling } from '../wazuh/worker/telling.ts';
+import { agentsStatusDocument } from './agent-documents.ts';
+import type { CheckDocument, StatusDocument, SyncDocument } from './documents.ts';
+import type { NodeFacts } from './node-facts.ts';
+import { differencesOf, failureDocument, syncDocument, taskDocuments } from './report.ts';
+import { guardConfigOf } from './storage.ts';
+import { WazuhAgents } from './wazuh-agents.ts';
+import { type Compared, WorkerTree } from './worker-tree.ts';
+
+/** What such a worker is given beside its configuration. */
+export interface WazuhSetting {
+  /** The 32 characters of the cluster key. */
+  readonly key: string;
+  readonly clusterJson: ClusterJson;
+}
+
+/** A worker of a Wazuh cluster. */
+export class WazuhWorkerNode {
+  readonly facts: NodeFacts;
+  readonly agents: WazuhAgents;
+  readonly tree: WorkerTree;
+  readonly #ports: PlainPorts;
+  readonly #config: Config;
+  readonly #keys: FernetKeys;
+  readonly #scheduler: Scheduler;
+  readonly #dialer: WazuhDialer;
+  readonly #integrity: WazuhIntegrity;
+  readonly #tellsRounds: boolean;
+  /** The master by its own words; undefined before it has answered. */
+  #master: { readonly name: string; readonly version: string } | undefined;
+  #isRunning = false;
+
+  private constructor(
+    ports: PlainPorts,
+    config: Config,
+    facts: NodeFacts,
+    tree: WorkerTree,
+    { key, clusterJson }: WazuhSetting,
+  ) {
+    this.#ports = ports;
+    this.#config = config;
+    this.#keys = fernetKeys(key);
+    this.facts = facts;
+    this.tree = tree;
+    const { storage } = tree;
+    this.#scheduler = new Scheduler(ports);
+    this.agents = new WazuhAgents(
+      { ...ports, sets: storage.sets, actual: (set) => storage.tree.scanner.manifest(set) },
+      { config, node: facts, algorithm: storage.algorithm },
+    );
+    const telling = config.log.phrases === 'wazuh' ? originalTelling : nativeTelling;
+    const tell = telling(ports.log);
+    this.#tellsRounds = tell.tellsRounds;
+    this.#dialer = this.#makeDialer(tell);
+    const { integrity } = config;
+    this.#integrity = new WazuhIntegrity(
+      {
+        ...ports,
+        ...storage,
+        synced: new SyncedFiles(clusterJson),
+        applier: tree.applier,
+        applied: tree.applied,
+        hooks: tree.hooks,
+        connection: () => this.#connection,
+        lastError: () => this.#dialer.lastError,
+        onCompared: (_, isInStep) => this.agents.follow(isInStep),
+        tell,
+      },
+      {
+        node: facts.identity.node,
+        intervalMs: integrity.intervalMs,
+        deadlineMs: integrity.timeoutMs,
+        guard: guardConfigOf(config),
+      },
+    );
+  }
+
+  /** Opens the stores and mends what a crash may have left half done. */
+  static async open(
+    ports: PlainPorts,
+    config: Config,
+    facts: NodeFacts,
+    setting: WazuhSetting,
+  ): Promise<WazuhWorkerNode> {
+    // Masters tell hashes of this kind, and no modification times.
+    const options = { algorithm: 'blake2b', preserveMtime: false } as const;
+    const tree = await WorkerTree.open(ports, config, facts, options);
+    return new WazuhWorkerNode(ports, config, facts, tree, setting);
+  }
+
+  /** Works until the signal is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { tree, sets } = this.tree.storage;
+    const wake = () => this.#scheduler.wake('integrity');
+    const { watch: isWatching } = this.#config.localIntegrity;
+    const watch = isWatching ? tree.watch(this.#ports.watcher, sets, wake) : undefined;
+    const stopListening = this.#dialer.link.listen((link) => {
+      if (link === undefined) return;
+      wake();
+      void this.#meet(link.connection);
+    });
+    this.#isRunning = true;
+    try {
+      await Promise.all([
+        this.#dialer.run(signal),
+        this.#scheduler.start(this.#integrity, signal),
+      ]);
+    } finally {
+      this.#isRunning = false;
+      watch?.close();
+      stopListening();
+    }
+  }
+
+  /**
+   * Does work that needs the master: over the connection of `run` where it runs, else over one that
+   * is made for this and closed after it.
+   */
+  async withSession<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.#isRunning || this.#connection !== undefined) return await work();
+    const { connection } = await this.#dialer.connect(signal);
+    try {
+      return await work();
+    } finally {
+      connection.close();
+      this.#dialer.link.publish(undefined);
+    }
+  }
+
+  /** One round at once. A connection is needed: that of `run`, or one made by `withSession`. */
+  async sync(
+    request: { readonly dryRun: boolean },
+    signal: AbortSignal,
+    onProgress?: (progress: RoundProgress) => void,
+  ): Promise<SyncDocument> {
+    const { clock } = this.#ports;
+    const log = this.#ports.log.child(this.#integrity.title);
+    const startedMs = clock.monotonicMs();
+    const round = this.#integrity.synchronise({
+      signal,
+      log,
+      isDryRun: request.dryRun,
+      isPatient: true,
+      onProgress,
+      onWork: () => {
+        if (!this.#tellsRounds) log.log('info', 'Starting.');
+      },
+    });
+    // As the scheduler does: the log tells how a round has ended, whoever wanted it.
+    round.catch((error: unknown) => {
+      if (!signal.aborted) log.log('error', describeError(error));
+    });
+    const result = await round;
+    if (result === undefined) throw new Error('Invariant broken: a patient round is granted');
+    const durationMs = clock.monotonicMs() - startedMs;
+    if (!request.dryRun && !this.#tellsRounds) {
+      const { level, text, facts } = closingLine(reportOf(result), durationMs);
+      log.log(level, text, facts);
+    }
+    return syncDocument(this.facts.identity.node, result, { isDryRun: request.dryRun, durationMs });
+  }
+
+  /** Compares the bytes on disk with the master, or with what was applied last. */
+  check(request: { readonly offline: boolean }, signal: AbortSignal): Promise<CheckDocument> {
+    return this.tree.check(request, (within) => this.#compareWithMaster(within), signal);
+  }
+
+  status(): StatusDocument {
+    const { lastResult } = this.#integrity;
+    return {
+      ...this.tree.status(),
+      agents: agentsStatusDocument(this.agents.parts.views.counts(), this.agents.groups),
+      tasks: taskDocuments(this.#scheduler.states()),
+      certificate_expires: null,
+      connections: this.#dialer.connectionsCount,
+      master: this.#masterDocument(),
+      last_error: this.#dialer.lastError?.message ?? null,
+      in_sync: lastResult?.isInSync ?? null,
+      drift: lastResult === undefined ? null : leftDifferent(lastResult),
+    };
+  }
+
+  /** Lets through what a guard has stopped, or what was rolled back. */
+  approve(set: string | undefined) {
+    const document = this.tree.approve(set);
+    this.#scheduler.wake('integrity');
+    return document;
+  }
+
+  versions(path: string | undefined) {
+    return this.tree.versions(path);
+  }
+
+  rollback(request: Parameters<WorkerTree['rollback']>[0]) {
+    return this.tree.rollback(request);
+  }
+
+  // --- internals -----------------------------------------------------------------------------
+
+  get #connection(): Connection | undefined {
+    return this.#dialer.link.value?.connection;
+  }
+
+  #makeDialer(tell: ReturnType<typeof nativeTelling>): WazuhDialer {
+    const { worker, wazuh, keepAlive } = this.#config;
+    return new WazuhDialer(this.#ports, {
+      node: this.facts.identity.node,
+      cluster: wazuh.cluster,
+      version: wazuh.version,
+      keys: this.#keys,
+      addresses: wazuh.master,
+      pauseMinMs: worker.reconnectMinMs,
+      pauseMaxMs: worker.reconnectMaxMs,
+      connectTimeoutMs: worker.connectTimeoutMs,
+      keepAlive,
+      answers: () => this.#answers(),
+      tell,
+    });
+  }
+
+  /** Answers to the master over one connection. */
+  #answers(): MasterAnswers {
+    const { hashing, random } = this.#ports;
+    const { inbox } = this.#integrity;
+    const strings = new IncomingStrings(random);
+    const files = new IncomingFiles(hashing, inbox.receiver);
+    return {
+      entries: [
+        answering('echo', (payload) => payload),
+        answering('echo-m', (payload) => payload),
+        ...callAnswers(),
+        ...files.answers(),
+        ...strings.answers(),
+        ...inbox.answers(),
+      ],
+      close: () => files.close(),
+    };
+  }
+
+  /** Asks the master who it is. What does not answer is a master all the same. */
+  async #meet(connection: Connection): Promise<void> {
+    this.#master = undefined;
+    try {
+      const question = toBytes(JSON.stringify({ filter_type: 'master' }));
+      this.#master = masterIn(await connection.request('get_nodes', question));
+    } catch (error) {
+      this.#ports.log.log('debug', `The master does not say who it is: ${describeError(error)}`);
+    }
+  }
+
+  async #compareWithMaster(signal: AbortSignal): Promise<Compared> {
+    const log = this.#ports.log.child(this.#integrity.title);
+    const { generation, differences, failures } = await this.#integrity.compare({ signal, log });
+    const { scanner } = this.tree.storage.tree;
+    return {
+      generation,
+      differences: differences.flatMap(({ set, changes }) =>
+        differencesOf(set, scanner.manifest(set), changes)
+      ),
+      problems: failures.map(failureDocument),
+    };
+  }
+
+  #masterDocument(): StatusDocument['master'] {
+    const link = this.#dialer.link.value;
+    if (link === undefined) return null;
+    return {
+      node: this.#master?.name ?? 'unknown',
+      address: link.connection.remote,
+      version: this.#master?.version ?? this.#config.wazuh.version,
+      connected_since: isoTime(link.connectedMs),
+      round_trip_ms: null,
+      clock_skew_ms: null,
+    };
+  }
+}

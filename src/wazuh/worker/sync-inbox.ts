@@ -1,0 +1,148 @@
+/**
+ * What a master has to say to an integrity check: that nothing differs, or an archive of what does.
+ *
+ *     syn_m_c_ok                              nothing to do
+ *     syn_m_c          -->  task              an archive follows
+ *     new_file … file_end                     taken apart while it comes
+ *     syn_m_c_e task   -->                    that was it
+ *     syn_m_c_r task failure                  the master could not send it
+ *
+ * One check at a time. What comes when nobody asked is refused: nothing is written without a round
+ * that owns it.
+ */
+import { type Deferred, deferred, untilAborted } from '../../base/async.ts';
+import { type BytePath, type ByteString, fromBytes, toHex } from '../../base/bytes.ts';
+import { ClusterError } from '../../base/errors.ts';
+import type { Random } from '../../ports.ts';
+import { type Answer, answering } from '../connection.ts';
+import { clusterFailure, internalFailure, WazuhFailure } from '../failure.ts';
+import type { FileOrders } from '../file-table.ts';
+import type { FileReceiver, FileSink } from '../file-transfer.ts';
+import { replyTexts } from '../replies.ts';
+import type { ArchiveIntake } from './archive-intake.ts';
+
+/** What the master answers to a check; undefined where nothing differs. */
+export type MasterAnswer = FileOrders | undefined;
+
+interface Waiting {
+  readonly intake: ArchiveIntake;
+  readonly answer: Deferred<MasterAnswer>;
+  task: ByteString | undefined;
+  /** Whether an archive was begun: there is one for each task. */
+  isSending: boolean;
+  orders: FileOrders | undefined;
+}
+
+/** Takes in what the master answers. */
+export class SyncInbox {
+  readonly #random: Random;
+  readonly #directory: BytePath;
+  #waiting: Waiting | undefined;
+
+  constructor(random: Random, node: string) {
+    this.#random = random;
+    this.#directory = `queue/cluster/${node}/`;
+  }
+
+  /** Waits for the answer to a check; `ask` sends it when all is ready to take the answer in. */
+  async ask(
+    intake: ArchiveIntake,
+    ask: () => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<MasterAnswer> {
+    const answer = deferred<MasterAnswer>();
+    // Where the check cannot even be sent nobody waits for its answer.
+    answer.promise.catch(() => {});
+    const waiting = { intake, answer, task: undefined, isSending: false, orders: undefined };
+    this.#waiting = waiting;
+    try {
+      await ask();
+      return await untilAborted(answer.promise, signal);
+    } finally {
+      if (this.#waiting === waiting) this.#waiting = undefined;
+      await intake.close();
+    }
+  }
+
+  /** Answers to the master. */
+  answers(): readonly (readonly [string, Answer])[] {
+    return [
+      answering('syn_m_c_ok', () => {
+        this.#waiting?.answer.resolve(undefined);
+        return replyTexts.result;
+      }),
+      answering('syn_m_c', () => this.#begin()),
+      answering('syn_m_c_e', ({ task }) => this.#end(task)),
+      answering('syn_m_c_r', ({ failure }) => {
+        this.#waiting?.answer.reject(new WazuhFailure(failure));
+        return replyTexts.failure;
+      }),
+      // The master waits no longer for our table.
+      answering('cancel_task', ({ failure }) => {
+        this.#waiting?.answer.reject(new WazuhFailure(failure));
+        return replyTexts.cancel_task;
+      }),
+    ];
+  }
+
+  /** Takes in the archive of the task that was begun, and nothing else. */
+  readonly receiver: FileReceiver = {
+    open: (path) => {
+      const waiting = this.#waiting;
+      if (!path.startsWith(this.#directory) || waiting?.task === undefined || waiting.isSending) {
+        return undefined;
+      }
+      waiting.isSending = true;
+      return sinkOf(waiting);
+    },
+  };
+
+  #begin(): ByteString {
+    const waiting = this.#waiting;
+    if (waiting === undefined || waiting.task !== undefined) {
+      throw internalFailure('No integrity check is under way');
+    }
+    waiting.task = uuidOf(this.#random.bytes(16));
+    return waiting.task;
+  }
+
+  #end(task: ByteString): string {
+    const waiting = this.#waiting;
+    if (waiting === undefined || waiting.task !== task) throw clusterFailure(3027, task);
+    if (waiting.orders !== undefined) waiting.answer.resolve(waiting.orders);
+    else {waiting.answer.reject(
+        new ClusterError('corrupt', 'The archive of the master is not whole'),
+      );}
+    return replyTexts.archive;
+  }
+}
+
+// ---
+
+function sinkOf(waiting: Waiting): FileSink {
+  const { intake, answer } = waiting;
+  const failing = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      answer.reject(error);
+      throw error;
+    }
+  };
+  return {
+    write: (bytes) => failing(() => intake.write(bytes)),
+    finish: () =>
+      failing(async () => {
+        waiting.orders = await intake.finish();
+      }),
+    // The task ends without a whole archive then, and says so.
+    discard: () => {},
+  };
+}
+
+/** Some chance as a task is named. */
+function uuidOf(bytes: Uint8Array): string {
+  const hex = toHex(fromBytes(bytes));
+  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
+  return `${parts.join('-')}-${hex.slice(20)}`;
+}

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { fromBytes, fromText, toBytes } from '../../../src/base/bytes.ts';
+import { parseJson } from '../../../src/wazuh/json.ts';
+import { answering } from '../../../src/wazuh/connection.ts';
+import { internalFailure } from '../../../src/wazuh/failure.ts';
+import { PlayedMaster, type SentArchive } from './played-master.ts';
+
+const some = {
+  'etc/client.keys': '001 a any k\n',
+  'etc/rules/local.xml': '<group/>\n',
+  'etc/shared/default/agent.conf': '<agent_config/>\n',
+};
+
+async function played(files: Record<string, string> = {}): Promise<PlayedMaster> {
+  const all = new PlayedMaster();
+  for (const [path, content] of Object.entries(files)) all.write(path, content);
+  await all.listen();
+  return all;
+}
+
+function errorsOf(all: PlayedMaster): string[] {
+  return all.worker.records.filter(({ level }) => level === 'error').map(({ text }) => text);
+}
+
+/** Runs until the worker has ended so many checks. */
+async function checks(all: PlayedMaster, count: number): Promise<void> {
+  const wanted = all.tables.length + count;
+  await all.world.run({ until: () => all.tables.length >= wanted, limitMs: 60_000 });
+  await all.world.run({ forMs: 500 });
+}
+
+test('a worker becomes what its master is, and stays so', async () => {
+  const all = await played(some);
+  all.worker.operator.write(fromText('etc/rules/old.xml'), 'old');
+  all.worker.operator.write(fromText('etc/rules/local.xml'), 'mine');
+  all.worker.operator.write(fromText('etc/rules/own.tmp'), 'no business of the cluster');
+  all.write('etc/rules/own.tmp', 'no business of the cluster');
+  all.tree.delete(fromText('etc/rules/own.tmp'));
+  all.startWorker();
+  await all.world.run({ until: () => all.node?.status().in_sync === true, limitMs: 20_000 });
+  assert.deepEqual(all.workerTree(), {
+    ...some,
+    'etc/rules/own.tmp': 'no business of the cluster',
+  });
+  assert.equal(all.heard[0]!.command, 'hello');
+  assert.equal(fromBytes(all.heard[0]!.payload), 'worker1 wazuh worker 4.14.7');
+
+  await checks(all, 1);
+  assert.equal(all.node!.status().in_sync, true);
+  assert.equal(all.node!.status().master!.node, 'm');
+  const { generation } = all.node!.status();
+
+  all.write('etc/rules/local.xml', 'new');
+  all.tree.delete(fromText('etc/shared/default/agent.conf'));
+  await checks(all, 2);
+  assert.equal(all.workerTree()['etc/rules/local.xml'], 'new');
+  assert.equal(all.workerTree()['etc/shared/default/agent.conf'], undefined);
+  assert.equal(all.node!.status().generation, generation! + 1);
+  assert.deepEqual(errorsOf(all), []);
+  await all.stop();
+});
+
+test('a content that is not the ordered one is left out, and comes with the next round', async () => {
+  const all = await played(some);
+  let isFirst = true;
+  all.changes.archive = (archive) => {
+    if (!isFirst) return archive;
+    isFirst = false;
+    const path = fromText('etc/rules/local.xml');
+    return { ...archive, members: new Map([...archive.members, [path, toBytes('torn')]]) };
+  };
+  all.startWorker();
+  await checks(all, 1);
+  assert.equal(all.workerTree()['etc/rules/local.xml'], undefined);
+  assert.equal(all.workerTree()['etc/client.keys'], some['etc/client.keys']);
+  assert.equal(all.node!.status().in_sync, false);
+  await all.converge();
+  await all.stop();
+});
+
+test('nothing is written where no set of this node has a place for it', async () => {
+  const all = await played(some);
+  all.changes.archive = (archive): SentArchive => {
+    const evil = ['../../evil', '/etc/passwd', 'etc/ossec.conf', 'etc/rules/../../x', 'bin/sh'];
+    const members = new Map(archive.members);
+    for (const path of evil) members.set(path, toBytes('evil'));
+    const table = parseJson(archive.table, 'orders') as Record<string, Record<string, unknown>>;
+    const hash = '0'.repeat(128);
+    for (const path of evil) {
+      table['missing']![path] = { cluster_item_key: 'etc/', merged: false, mod_time: 1, hash };
+    }
+    table['extra']!['../../gone'] = { cluster_item_key: 'etc/', merged: false, mod_time: 1, hash };
+    return { members, table: toBytes(JSON.stringify(table)) };
+  };
+  all.startWorker();
+  await checks(all, 1);
+  assert.deepEqual(all.workerTree(), some);
+  assert.equal(all.node!.status().in_sync, false);
+  assert.ok(
+    all.worker.records.some(({ level, text }) =>
+      level === 'warning' && text.includes('"../../evil"')
+    ),
+  );
+  await all.stop();
+});
+
+test('a file whose set the master names otherwise, and one that it did not send, are left out', async () => {
+  const all = await played(some);
+  all.changes.archive = (archive) => {
+    const table = parseJson(archive.table, 'orders') as Record<string, Record<string, object>>;
+    const missing = table['missing'];
+    if (missing?.['etc/rules/local.xml'] === undefined) return archive;
+    missing['etc/rules/local.xml'] = {
+      ...missing['etc/rules/local.xml'],
+      cluster_item_key: 'etc/lists/',
+    };
+    const members = new Map(archive.members);
+    members.delete(fromText('etc/client.keys'));
+    return { members, table: toBytes(JSON.stringify(table)) };
+  };
+  all.startWorker();
+  await checks(all, 1);
+  assert.deepEqual(Object.keys(all.workerTree()), ['etc/shared/default/agent.conf']);
+  await all.stop();
+});
+
+test('a change that looks like a catastrophe is stopped until it is approved', async () => {
+  const all = await played(some);
+  all.startWorker();
+  await all.converge();
+  all.tree.delete(fromText('etc/client.keys'));
+  await checks(all, 2);
+  assert.equal(all.workerTree()['etc/client.keys'], some['etc/client.keys']);
+  assert.deepEqual(all.node!.status().halted.map(({ set }) => set), ['agent-keys']);
+  all.node!.approve(undefined);
+  await all.converge();
+  assert.deepEqual(all.node!.status().halted, []);
+  await all.stop();
+});
+
+test('a large file is unpacked as it comes', async () => {
+  const large = 'large '.repeat(700_000);
+  const all = await played({ ...some, 'etc/lists/large': large });
+  all.startWorker();
+  await all.world.run({ until: () => all.node?.status().in_sync === true, limitMs: 60_000 });
+  assert.equal(all.workerTree()['etc/lists/large']?.length, large.length);
+  assert.equal(all.workerTree()['etc/lists/large'], large);
+  await all.stop();
+});
+
+test('a check that the master does not grant is no failure, and is asked for again', async () => {
+  const all = await played(some);
+  all.changes.permissions = [false, false];
+  all.startWorker();
+  await all.converge();
+  assert.deepEqual(errorsOf(all), []);
+  await all.stop();
+});
+
+test('a check that fails is told to the master, and the next one goes on', async () => {
+  const all = await played(some);
+  let isFirst = true;
+  all.changes.archive = (archive) => {
+    if (!isFirst) return archive;
+    isFirst = false;
+    return { ...archive, table: toBytes('no table') };
+  };
+  all.startWorker();
+  await all.converge();
+  assert.equal(all.heard.filter(({ command }) => command === 'syn_i_w_m_r').length, 1);
+  assert.equal(errorsOf(all).length, 1);
+  await all.stop();
+});
+
+test('what the master could not send is told, and what it refuses is no defect', async () => {
+  const all = await played(some);
+  let isFirst = true;
+  all.changes.answers = [
+    answering('syn_i_w_m', () => {
+      if (!isFirst) return 'task-2';
+      isFirst = false;
+      throw internalFailure('it has no time');
+    }),
+  ];
+  all.startWorker();
+  await all.converge();
+  assert.deepEqual(errorsOf(all), ['Error 1000 - Wazuh Internal Error: it has no time']);
+  await all.stop();
+});
+
+test('an archive that nobody asked for is refused', async () => {
+  const all = await played(some);
+  all.startWorker();
+  await all.converge();
+  const { connection } = all;
+  const pushed = all.world.settle(connection!.request('syn_m_c', undefined));
+  await assert.rejects(pushed, /No integrity check is under way/);
+  const opened = all.world.settle(
+    connection!.request('new_file', '/queue/cluster/worker1/x.zip'),
+  );
+  await assert.rejects(opened, /Write path not allowed/);
+  const ended = all.world.settle(
+    connection!.request('syn_m_c_e', { task: 'nosuch', path: 'queue/cluster/worker1/x.zip' }),
+  );
+  await assert.rejects(ended, /3027.*nosuch/);
+  await all.stop();
+});
+
+test('calls and unknown commands are answered, and tests are echoed', async () => {
+  const all = await played(some);
+  all.startWorker();
+  await all.converge();
+  const { connection } = all;
+  const ask = <T>(work: Promise<T>): Promise<T> => all.world.settle(work);
+  assert.equal(fromBytes(await ask(connection!.request('echo-m', toBytes('hi')))), 'hi');
+  assert.equal(fromBytes(await ask(connection!.request('echo', toBytes('ho')))), 'ho');
+  await ask(connection!.request('dapi', { client: '12', bytes: toBytes('{"f": 1}') }));
+  await all.world.run({ until: () => all.strings.length > 0, limitMs: 5_000 });
+  assert.match(all.strings[0]!, /__wazuh_exception__.*3009/);
+  await all.stop();
+});
