@@ -9,7 +9,7 @@ import type { BytePath } from '../../base/bytes.ts';
 import type { Applier } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
-import type { Compression, Logger } from '../../ports.ts';
+import type { Clock, Compression, Logger } from '../../ports.ts';
 import type { Session } from '../../session/session.ts';
 import { Intake, type WantedFile } from './intake.ts';
 import { Placing } from './placing.ts';
@@ -44,6 +44,7 @@ export interface RoundProgress {
 
 /** What carrying out needs. */
 export interface ExecutionPorts {
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly applier: Applier;
   readonly tree: LocalTree;
   readonly compression: Compression;
@@ -69,6 +70,9 @@ export interface ExecutionOptions {
 const partBytesMin = 16 * 1024 * 1024;
 const partBytesMax = 64 * 1024 * 1024;
 
+/** A part is closed after so long, ms: a worker that is ended again and again gets ahead all the same. */
+const partMs = 500;
+
 /** Some plans being carried out, and what has become of them. */
 export class PlanExecution {
   /** What is put in place and removed. */
@@ -82,10 +86,12 @@ export class PlanExecution {
   #filesDone = 0;
   /** Bytes staged that were not sealed. */
   #stagedBytes = 0;
+  #partBegunMs: number;
 
   constructor(ports: ExecutionPorts, options: ExecutionOptions) {
     this.#ports = ports;
     this.#options = options;
+    this.#partBegunMs = ports.clock.monotonicMs();
     this.placing = new Placing(ports, options.generation);
     this.#wanted = wantedFiles(options.plans);
     this.#bytesTotal = this.#wanted.reduce((sum, item) => sum + item.entry.size, 0);
@@ -164,11 +170,16 @@ export class PlanExecution {
     this.#filesDone += batch.length;
     this.#tell('fetching');
     this.#stagedBytes += batch.reduce((sum, item) => sum + item.entry.size, 0);
-    const { applier, hooks } = this.#ports;
-    const enough = applier.isFlushing ? partBytesMax : partBytesMin;
-    if (hooks.hasValidation || this.#stagedBytes < enough) return;
+    if (this.#ports.hooks.hasValidation || !this.#isPartDue()) return;
     this.#stagedBytes = 0;
     await this.placing.commitPart();
+    this.#partBegunMs = this.#ports.clock.monotonicMs();
+  }
+
+  #isPartDue(): boolean {
+    const { applier, clock } = this.#ports;
+    if (applier.isFlushing) return this.#stagedBytes >= partBytesMax;
+    return this.#stagedBytes >= partBytesMin || clock.monotonicMs() - this.#partBegunMs >= partMs;
   }
 
   #tell(phase: RoundProgress['phase']): void {
