@@ -172,10 +172,12 @@ function nodeFacts(identity: NodeIdentity, loop: LoopWatch): NodeFacts {
 async function openMaster(parts: Parts): Promise<OpenNode> {
   const { config, ports, facts, files, credentials, trust, reload, loop, close } = parts;
   const issuer = await openIssuer(files, config.certificates.nodeDays);
+  const wazuh = config.wazuh.listen === undefined ? undefined : await readWazuhSetting(config);
   const node = await MasterNode.open(
     {
       ...ports,
       issuer,
+      wazuh,
       own: ownCertificate(files, facts.identity, credentials, reload),
       tokenPorts: {
         randomBytes: (count) => systemRandom.bytes(count),

@@ -6,7 +6,7 @@ import { displayText, fromText, toBytes } from '../base/bytes.ts';
 import { ClusterError, codeOf } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import { clusterJsonOf, ossecConfOf } from '../config/wazuh-home.ts';
-import type { WazuhSetting } from '../node/wazuh-worker.ts';
+import type { WazuhSetting } from '../node/wazuh-setting.ts';
 import { readTextFile, systemFacts } from '../runtime/system.ts';
 import { type ClusterJson, defaultClusterJson, readClusterJson } from '../wazuh/cluster-json.ts';
 import { readClusterSection } from '../wazuh/cluster-section.ts';

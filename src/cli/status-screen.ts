@@ -136,7 +136,7 @@ function peerTable(status: StatusDocument, { nowMs, columns }: StatusView): Line
     status.peers.map((peer) => [
       peer.node,
       peer.address,
-      peer.version,
+      peer.protocol === 'wazuh' ? `Wazuh ${peer.version}` : peer.version,
       spanText(nowMs - momentOf(peer.connected_since)),
       ageText(nowMs - peer.last_heard_ms_ago, nowMs),
       peer.generation === null ? '-' : String(peer.generation),

@@ -73,11 +73,14 @@ export interface SetDocument {
 /** A worker as its master sees it. */
 export interface PeerDocument {
   readonly node: string;
+  /** The protocol that it speaks with its master. */
+  readonly protocol: 'native' | 'wazuh';
   readonly address: string;
   readonly version: string;
   readonly connected_since: string;
   readonly last_heard_ms_ago: number;
-  readonly clock_skew_ms: number;
+  /** Null where the protocol does not tell. */
+  readonly clock_skew_ms: number | null;
   /** Generation that the worker reported last; null before its first report. */
   readonly generation: number | null;
   readonly in_sync: boolean | null;
@@ -185,9 +188,12 @@ export interface NodesDocument extends Document {
   readonly nodes: readonly {
     readonly name: string;
     readonly role: 'master' | 'worker';
+    readonly protocol: 'native' | 'wazuh';
     readonly connected: boolean;
+    /** When it joined; of a Wazuh worker since when it is connected. */
     readonly joined: string;
-    readonly certificate_expires: string;
+    /** Null for a Wazuh worker: there are no certificates in that protocol. */
+    readonly certificate_expires: string | null;
     readonly revoked: string | null;
   }[];
 }

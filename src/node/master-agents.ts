@@ -25,6 +25,7 @@ export class MasterAgents {
   readonly parts: AgentParts;
   readonly groups: MasterGroups;
   readonly registry: AgentRegistry;
+  readonly assignments: Assignments;
   readonly #ports: MasterAgentPorts;
   readonly #setting: AgentSetting;
 
@@ -32,6 +33,7 @@ export class MasterAgents {
     this.#ports = ports;
     this.#setting = setting;
     const assignments = new Assignments(ports.database);
+    this.assignments = assignments;
     this.parts = openAgentParts(ports, setting, {
       appeared: ({ id, name, source }) => assignments.ensure(id, name, source === 'keys'),
       vanished: (id) => {

@@ -51,6 +51,8 @@ import {
 import { MasterAgents } from './master-agents.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
+import { WazuhDoor } from './wazuh-door.ts';
+import type { WazuhSetting } from './wazuh-setting.ts';
 
 /** Bundles kept for other workers that ask for the same contents, bytes. */
 const cacheBytesMax = 64 * 1024 * 1024;
@@ -67,6 +69,8 @@ export interface MasterPorts extends Ports {
   readonly authorityFingerprint: string;
   /** @throws ClusterError('authentication') where the stream's other end may not come in */
   identify(stream: Stream, registry: NodeRegistry): NodeIdentity;
+  /** Of a master that also serves Wazuh workers. */
+  readonly wazuh?: WazuhSetting | undefined;
 }
 
 /** The master of a cluster. */
@@ -80,6 +84,7 @@ export class MasterNode {
   readonly #publication: Publication;
   readonly #scheduler: Scheduler;
   readonly #acceptor: Acceptor;
+  readonly #wazuh: WazuhDoor | undefined;
   readonly #tokens: TokenBook;
   readonly #localIntegrity: LocalIntegrity;
   readonly #reports = new Map<string, PayloadOf<'node.report'>>();
@@ -119,6 +124,7 @@ export class MasterNode {
       { config, node: facts, algorithm },
     );
     this.#acceptor = this.#makeAcceptor();
+    this.#wazuh = ports.wazuh === undefined ? undefined : this.#makeWazuhDoor(ports.wazuh);
   }
 
   /** Opens the stores and takes up what was published before. */
@@ -156,6 +162,7 @@ export class MasterNode {
     const stopTelling = this.#publication.latest.listen((generation) => {
       if (generation === undefined) return;
       void this.agents.follow(generation);
+      this.#wazuh?.follow(generation);
       for (const { session } of this.#acceptor.peers.values()) {
         session.event('integrity.published', { generation: generation.number });
       }
@@ -166,6 +173,7 @@ export class MasterNode {
     void this.agents.follow(this.generation);
     this.#isRunning = true;
     try {
+      await this.#wazuh?.open(this.generation);
       await Promise.all([
         this.#scheduler.start(this.#localIntegrity, signal),
         ...this.agents.tasks().map((task) => this.#scheduler.start(task, signal)),
@@ -177,6 +185,7 @@ export class MasterNode {
       watch?.close();
       stopTelling();
       this.#acceptor.close('The master stops');
+      await this.#wazuh?.close('The master stops');
       await this.agents.groups.ended();
       await listener.close();
     }
@@ -221,12 +230,15 @@ export class MasterNode {
       last_error: null,
       in_sync: null,
       drift: null,
-      peers: [...this.#acceptor.peers.values()].map((peer) =>
-        peerDocument(peer, this.#reports.get(peer.identity.node), {
-          generation: generation?.number,
-          nowMs: clock.monotonicMs(),
-        })
-      ),
+      peers: [
+        ...[...this.#acceptor.peers.values()].map((peer) =>
+          peerDocument(peer, this.#reports.get(peer.identity.node), {
+            generation: generation?.number,
+            nowMs: clock.monotonicMs(),
+          })
+        ),
+        ...this.#wazuh?.peers() ?? [],
+      ],
     };
   }
 
@@ -294,16 +306,24 @@ export class MasterNode {
   }
 
   nodes(): NodesDocument {
+    const wazuh = this.#wazuh?.nodes() ?? [];
+    const joined = this.registry.list().filter(({ name }) =>
+      wazuh.every((node) => node.name !== name)
+    );
     return {
       schema_version: schemaVersion,
-      nodes: this.registry.list().map((node) => ({
-        name: node.name,
-        role: node.role,
-        connected: this.#acceptor.peers.has(node.name),
-        joined: isoTime(node.joinedMs),
-        certificate_expires: isoTime(node.notAfterMs),
-        revoked: isoTimeOrNull(node.revokedMs),
-      })),
+      nodes: [
+        ...joined.map((node): NodesDocument['nodes'][number] => ({
+          name: node.name,
+          role: node.role,
+          protocol: 'native',
+          connected: this.#acceptor.peers.has(node.name),
+          joined: isoTime(node.joinedMs),
+          certificate_expires: isoTime(node.notAfterMs),
+          revoked: isoTimeOrNull(node.revokedMs),
+        })),
+        ...wazuh,
+      ],
     };
   }
 
@@ -359,6 +379,26 @@ export class MasterNode {
     });
   }
 
+  #makeWazuhDoor(setting: WazuhSetting): WazuhDoor {
+    return new WazuhDoor(
+      {
+        ...this.#ports,
+        sets: this.#storage.sets,
+        scheduler: this.#scheduler,
+        agents: this.agents,
+        nativePeers: () => this.#acceptor.peers,
+        cycle: () => this.#localIntegrity.roundsCount,
+        onConnection: () => this.#connectionsCount += 1,
+      },
+      {
+        config: this.#config,
+        facts: this.facts,
+        setting,
+        algorithm: this.#storage.algorithm,
+      },
+    );
+  }
+
   #handlers(membership: MembershipPorts): Omit<HandlersFor<'worker'>, 'session.hello'> {
     const { integrity } = this.#config;
     return {
@@ -384,6 +424,7 @@ export class MasterNode {
     const { node } = peer.identity;
     this.#connectionsCount += 1;
     this.#reports.delete(node);
+    this.#wazuh?.nativeCame(node);
     this.agents.groups.serve(node, peer.session);
     const log = this.#ports.log.child(`Worker ${node}`);
     log.log('info', `Connected from ${peer.session.remote}, muster ${peer.agreement.version}.`);
@@ -399,6 +440,7 @@ function peerDocument(
   const { bytesRead, bytesWritten } = peer.session.traffic;
   return {
     node: peer.identity.node,
+    protocol: 'native',
     address: peer.session.remote,
     version: peer.agreement.version,
     connected_since: isoTime(peer.connectedMs),

@@ -209,7 +209,7 @@ function writePeers(text: MetricsText, { peers }: StatusDocument): void {
     'muster_peer_clock_skew_seconds',
     'gauge',
     'How far the clock of the worker is ahead.',
-    byPeer((peer) => inSeconds(peer.clock_skew_ms)),
+    byPeer((peer) => peer.clock_skew_ms === null ? null : inSeconds(peer.clock_skew_ms)),
   );
   text.write(
     'muster_peer_received_bytes_total',

@@ -11,7 +11,6 @@ import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine } from '../tasks/task.ts';
 import { callAnswers } from '../wazuh/calls.ts';
-import type { ClusterJson } from '../wazuh/cluster-json.ts';
 import { answering, type Connection } from '../wazuh/connection.ts';
 import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
 import { IncomingFiles } from '../wazuh/file-transfer.ts';
@@ -27,14 +26,8 @@ import type { NodeFacts } from './node-facts.ts';
 import { differencesOf, failureDocument, syncDocument, taskDocuments } from './report.ts';
 import { guardConfigOf } from './storage.ts';
 import { WazuhAgents } from './wazuh-agents.ts';
+import type { WazuhSetting } from './wazuh-setting.ts';
 import { type Compared, WorkerTree } from './worker-tree.ts';
-
-/** What such a worker is given beside its configuration. */
-export interface WazuhSetting {
-  /** The 32 characters of the cluster key. */
-  readonly key: string;
-  readonly clusterJson: ClusterJson;
-}
 
 /** A worker of a Wazuh cluster. */
 export class WazuhWorkerNode {

@@ -29,6 +29,7 @@ export class LocalIntegrity implements Task {
   readonly #publication: Publication;
   readonly #problems = new ProblemLog();
   #lastScan: ScanReport | undefined;
+  #roundsCount = 0;
 
   constructor(tree: LocalTree, publication: Publication, options: LocalIntegrityOptions) {
     this.#tree = tree;
@@ -39,6 +40,11 @@ export class LocalIntegrity implements Task {
   /** What the last scan found; undefined before the first. */
   get lastScan(): ScanReport | undefined {
     return this.#lastScan;
+  }
+
+  /** Rounds that have ended well. */
+  get roundsCount(): number {
+    return this.#roundsCount;
   }
 
   async round(turn: Turn): Promise<RoundReport> {
@@ -54,6 +60,7 @@ export class LocalIntegrity implements Task {
           `If this is meant, run: muster approve ${halt.set}`,
       );
     }
+    this.#roundsCount += 1;
     if (!offer.isNew) return { summary: undefined };
     const summary = summaryOf(this.#tree.scanner.filesCount, offer);
     return { summary, facts: { generation: offer.generation.number } };

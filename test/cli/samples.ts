@@ -111,6 +111,7 @@ export const worker: StatusDocument = {
 
 const peer: PeerDocument = {
   node: 'worker-1',
+  protocol: 'native',
   address: '10.0.0.12:48122',
   version: '0.1.0',
   connected_since: '2026-11-23T06:15:05Z',
@@ -205,6 +206,7 @@ export const nodes: NodesDocument = {
     {
       name: 'master-1',
       role: 'master',
+      protocol: 'native',
       connected: false,
       joined: '2026-10-01T08:00:00Z',
       certificate_expires: '2026-12-30T08:00:00Z',
@@ -213,6 +215,7 @@ export const nodes: NodesDocument = {
     {
       name: 'worker-1',
       role: 'worker',
+      protocol: 'native',
       connected: true,
       joined: '2026-10-01T08:20:00Z',
       certificate_expires: '2027-01-24T09:27:05Z',
@@ -221,6 +224,7 @@ export const nodes: NodesDocument = {
     {
       name: 'worker-2',
       role: 'worker',
+      protocol: 'native',
       connected: false,
       joined: '2026-10-02T08:20:00Z',
       certificate_expires: '2026-11-23T08:27:05Z',
@@ -229,6 +233,7 @@ export const nodes: NodesDocument = {
     {
       name: 'worker-3',
       role: 'worker',
+      protocol: 'native',
       connected: false,
       joined: '2026-10-02T08:20:00Z',
       certificate_expires: '2027-01-24T09:27:05Z',

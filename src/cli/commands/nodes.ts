@@ -53,6 +53,7 @@ function stateOf({ connected, revoked, role }: NodeDocument): Cell {
 
 function certificateOf(node: NodeDocument, nowMs: number): Cell {
   if (node.revoked !== null) return '';
+  if (node.certificate_expires === null) return styled('dim', 'none: Wazuh');
   const leftMs = momentOf(node.certificate_expires) - nowMs;
   return leftMs > 0
     ? `${spanText(leftMs)} left`

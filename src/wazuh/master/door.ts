@@ -61,7 +61,7 @@ export class Door {
   constructor(ports: DoorPorts, options: DoorOptions) {
     this.#ports = ports;
     this.#options = options;
-    this.#log = ports.log.child('Master');
+    this.#log = ports.log;
   }
 
   /** Workers that were let in, by name. */

@@ -44,6 +44,8 @@ export interface IntegrityPorts {
   readonly published: PublishedFilesTable;
   /** Number of the last round of local-integrity that has ended. */
   readonly cycle: () => number;
+  /** What could not be had for the published table is to be looked at again. */
+  readonly retry: () => void;
   /** The worker was found in step. */
   readonly onInStep: () => void;
 }
@@ -100,6 +102,7 @@ export class WorkerIntegrity {
     const cycle = this.#ports.cycle();
     const isFirst = cycle !== this.#askedCycle;
     this.#askedCycle = cycle;
+    this.#ports.retry();
     return isFirst && this.#check === undefined && this.#ports.published.latest.value !== undefined;
   }
 

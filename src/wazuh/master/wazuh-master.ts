@@ -111,11 +111,6 @@ export class WazuhMaster {
     await this.#following(() => this.published.follow(generation, this.#stop.signal));
   }
 
-  /** Looks again at contents that could not be had. Never rejects. */
-  async retry(): Promise<void> {
-    await this.#following(() => this.published.retry(this.#stop.signal));
-  }
-
   /** Ends the connection of a worker, if there is one. */
   disconnect(node: string, reason: string): void {
     this.#door.disconnect(node, new ClusterError('superseded', reason));
@@ -148,7 +143,12 @@ export class WazuhMaster {
       { intervalMs: this.#options.groupsIntervalMs },
     );
     const integrity = new WorkerIntegrity(
-      { ...this.#ports, published: this.published, onInStep: () => groupsSend.filesCame() },
+      {
+        ...this.#ports,
+        published: this.published,
+        retry: () => void this.#retry(),
+        onInStep: () => groupsSend.filesCame(),
+      },
       peer,
     );
     const agents = new AgentsReceived(this.#ports, peer, strings);
@@ -164,6 +164,11 @@ export class WazuhMaster {
       answering('get_nodes', async (question) => nodesAnswer(await view(), question)),
       answering('get_health', async (question) => healthAnswer(await view(), question)),
     ];
+  }
+
+  /** Looks again at contents that could not be had. */
+  async #retry(): Promise<void> {
+    await this.#following(() => this.published.retry(this.#stop.signal));
   }
 
   async #following(work: () => Promise<void>): Promise<void> {

@@ -25,6 +25,7 @@ import { simHashing } from '../../sim/hashing.ts';
 import { SimNetwork } from '../../sim/network.ts';
 import { SimNode } from '../../sim/node.ts';
 import { World } from '../../sim/world.ts';
+import { simZlib } from '../../sim/zlib.ts';
 import { dumpKey } from '../dumps.ts';
 
 /** A file as it is published. */
@@ -63,6 +64,7 @@ export class MasterWorld {
   readonly publication: GroupPublication;
   readonly scheduler: Scheduler;
   readonly firstContacts: number[] = [];
+  readonly zlib = simZlib;
   /** Rounds of local-integrity that have ended. */
   cycle = 0;
   readonly #key: string;
@@ -212,6 +214,14 @@ export class MasterWorld {
     const connection = await this.connect(answers);
     await this.world.settle(connection.request('hello', helloOf(name)));
     return connection;
+  }
+
+  settle<T>(promise: Promise<T>): Promise<T> {
+    return this.world.settle(promise);
+  }
+
+  until(condition: () => boolean, limitMs: number): Promise<void> {
+    return this.world.run({ until: condition, limitMs });
   }
 
   /** What the master logged at a level or above. */

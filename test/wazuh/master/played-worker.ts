@@ -1,5 +1,6 @@
 /** A worker that a test plays: sends tables, takes archives and strings, and keeps what came. */
 import { concatBytes, fromBytes } from '../../../src/base/bytes.ts';
+import type { Zlib } from '../../../src/ports.ts';
 import { ArchiveReader } from '../../../src/wazuh/archive-reader.ts';
 import { packTable } from '../../../src/wazuh/archive-writer.ts';
 import { type Answer, answering, type Connection } from '../../../src/wazuh/connection.ts';
@@ -15,11 +16,13 @@ import { never } from '../../files/tree-world.ts';
 import { simHashing } from '../../sim/hashing.ts';
 import { simZlib } from '../../sim/zlib.ts';
 import { SeededRandom } from '../../sim/random.ts';
-import type { MasterWorld } from './master-world.ts';
 
 /** The members of an archive, by path. */
-export async function membersOf(archive: Uint8Array): Promise<Map<string, Uint8Array>> {
-  const reader = new ArchiveReader(simZlib);
+export async function membersOf(
+  archive: Uint8Array,
+  zlib: Zlib = simZlib,
+): Promise<Map<string, Uint8Array>> {
+  const reader = new ArchiveReader(zlib);
   const members = new Map<string, Uint8Array>();
   let path = '';
   let pieces: Uint8Array[] = [];
@@ -36,9 +39,19 @@ export async function membersOf(archive: Uint8Array): Promise<Map<string, Uint8A
   return members;
 }
 
+/** Where a worker is played: in a simulated world or on a real machine. */
+export interface Stage {
+  /** A worker that was let in. */
+  join(name: string, answers: Iterable<readonly [string, Answer]>): Promise<Connection>;
+  settle<T>(promise: Promise<T>): Promise<T>;
+  until(condition: () => boolean, limitMs: number): Promise<void>;
+  readonly zlib: Zlib;
+}
+
 /** A worker in session. */
 export class PlayedWorker {
-  readonly #world: MasterWorld;
+  readonly #stage: Stage;
+  readonly #name: string;
   /** What the master told of integrity: `ok`, `begin`, `done`, or the code of a failure. */
   readonly integrity: string[] = [];
   readonly archives: Uint8Array[] = [];
@@ -51,18 +64,19 @@ export class PlayedWorker {
   onGroups: (text: string) => readonly string[] = () => [];
   #paths = 0;
 
-  private constructor(world: MasterWorld) {
-    this.#world = world;
+  private constructor(stage: Stage, name: string) {
+    this.#stage = stage;
+    this.#name = name;
   }
 
-  static async join(world: MasterWorld, name = 'w1'): Promise<PlayedWorker> {
-    const worker = new PlayedWorker(world);
-    worker.connection = await world.join(name, worker.#answers());
+  static async join(stage: Stage, name = 'w1'): Promise<PlayedWorker> {
+    const worker = new PlayedWorker(stage, name);
+    worker.connection = await stage.join(name, worker.#answers());
     return worker;
   }
 
   settle<T>(promise: Promise<T>): Promise<T> {
-    return this.#world.world.settle(promise);
+    return this.#stage.settle(promise);
   }
 
   permission(): Promise<boolean> {
@@ -77,9 +91,9 @@ export class PlayedWorker {
     const task = await this.begin();
     await this.upload(task, table);
     const isOver = () => this.integrity.length > before && this.integrity.at(-1) !== 'begin';
-    await this.#world.world.run({ until: isOver, limitMs: 300_000 });
+    await this.#stage.until(isOver, 300_000);
     if (this.integrity.at(-1) !== 'done') return undefined;
-    const members = await membersOf(this.archives.at(-1)!);
+    const members = await membersOf(this.archives.at(-1)!, this.#stage.zlib);
     const orders = readOrders(members.get('files_metadata.json')!);
     members.delete('files_metadata.json');
     return { orders, members };
@@ -90,12 +104,12 @@ export class PlayedWorker {
   }
 
   async upload(task: string, table: FileTable | Uint8Array): Promise<void> {
-    const path = `queue/cluster/w1/${++this.#paths}.zip`;
+    const path = `queue/cluster/${this.#name}/${++this.#paths}.zip`;
     const content = table instanceof Uint8Array
       ? (async function* () {
         yield await Promise.resolve(table);
       })()
-      : packTable(simZlib, writeTable(table));
+      : packTable(this.#stage.zlib, writeTable(table));
     const options = { hashing: simHashing, signal: never };
     await this.settle(sendFile(this.connection, `/${path}`, content, options));
     await this.settle(this.connection.request('syn_i_w_m_e', { task, path }));
@@ -107,7 +121,7 @@ export class PlayedWorker {
     const bytes = new TextEncoder().encode(text);
     const id = await this.settle(sendString(this.connection, bytes, never));
     await this.settle(this.connection.request('syn_a_w_m', id));
-    await this.#world.world.run({ until: () => this.results.length > before, limitMs: 60_000 });
+    await this.#stage.until(() => this.results.length > before, 60_000);
     return this.results.at(-1)!;
   }
 

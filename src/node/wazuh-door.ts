@@ -1,0 +1,194 @@
+/**
+ * The door of a master for Wazuh workers: what it takes of the master, and what it gives to those who
+ * ask the master about its workers.
+ */
+import { parseAddress } from '../base/address.ts';
+import { isoTime } from '../base/time-text.ts';
+import type { Config } from '../config/config.ts';
+import type { SetTable } from '../files/file-set.ts';
+import type { Generation } from '../files/generation.ts';
+import type { HashAlgorithm, Listener, Ports } from '../ports.ts';
+import type { Peer } from '../session/acceptor.ts';
+import type { Scheduler } from '../tasks/scheduler.ts';
+import type { Peer as WazuhPeer, PeerHealth } from '../wazuh/master/peer.ts';
+import type { ClusterView, WorkerInfo } from '../wazuh/master/questions.ts';
+import { hostAndPort } from '../wazuh/master/host-text.ts';
+import { WazuhMaster } from '../wazuh/master/wazuh-master.ts';
+import type { NodesDocument, PeerDocument } from './documents.ts';
+import type { MasterAgents } from './master-agents.ts';
+import type { NodeFacts } from './node-facts.ts';
+import type { WazuhSetting } from './wazuh-setting.ts';
+
+/** What the door takes of the master. */
+export interface WazuhDoorPorts extends Ports {
+  readonly sets: SetTable;
+  readonly scheduler: Scheduler;
+  readonly agents: MasterAgents;
+  /** Native workers in session, by name. */
+  readonly nativePeers: () => ReadonlyMap<string, Peer>;
+  /** Rounds of local-integrity that have ended. */
+  readonly cycle: () => number;
+  /** A worker came in. */
+  readonly onConnection: () => void;
+}
+
+/** The door. */
+export class WazuhDoor {
+  readonly #ports: WazuhDoorPorts;
+  readonly #config: Config;
+  readonly #facts: NodeFacts;
+  readonly #master: WazuhMaster;
+  #listener: Listener | undefined;
+
+  constructor(
+    ports: WazuhDoorPorts,
+    options: {
+      readonly config: Config;
+      readonly facts: NodeFacts;
+      readonly setting: WazuhSetting;
+      readonly algorithm: HashAlgorithm;
+    },
+  ) {
+    const { config, facts, setting, algorithm } = options;
+    this.#ports = ports;
+    this.#config = config;
+    this.#facts = facts;
+    const { agents, nativePeers } = ports;
+    this.#master = new WazuhMaster(
+      {
+        ...ports,
+        facts: agents.parts.facts,
+        assignments: agents.assignments,
+        groups: agents.groups.publication,
+        view: () => this.#view(),
+        onFirstContact: (ids) => agents.groups.changes.firstContact(ids),
+        isTaken: (node) => nativePeers().has(node),
+      },
+      {
+        ...setting,
+        algorithm,
+        master: facts.identity.node,
+        cluster: config.wazuh.cluster,
+        version: config.wazuh.version,
+        helloTimeoutMs: config.master.handshakeTimeoutMs,
+        peersMax: config.master.sessionsMax,
+        groupsIntervalMs: config.agents.groupsIntervalMs,
+      },
+    );
+  }
+
+  /** Begins to serve. */
+  async open(generation: Generation | undefined): Promise<void> {
+    const { plainNetwork, log } = this.#ports;
+    const { listen } = this.#config.wazuh;
+    if (listen === undefined) return;
+    this.#listener = await plainNetwork.listen(listen, (stream) => this.#master.accept(stream));
+    log.log('info', `Serving Wazuh workers on ${this.#listener.address}.`);
+    this.follow(generation);
+  }
+
+  /** This generation was published. */
+  follow(generation: Generation | undefined): void {
+    if (generation !== undefined) void this.#master.follow(generation);
+  }
+
+  /** A native worker came in: a Wazuh worker of its name has to go, since that shows no certificate. */
+  nativeCame(node: string): void {
+    this.#master.disconnect(node, `A native session of ${node} took over`);
+  }
+
+  /** Ends all connections. */
+  async close(reason: string): Promise<void> {
+    await this.#listener?.close();
+    await this.#master.close(reason);
+  }
+
+  // --- what is told of the workers -----------------------------------------------------------
+
+  /** The workers, for the status of the master. */
+  peers(): PeerDocument[] {
+    const nowMs = this.#ports.clock.monotonicMs();
+    return [...this.#master.peers.values()].map((peer) => peerDocument(peer, nowMs));
+  }
+
+  /** The workers, for the list of nodes. */
+  nodes(): NodesDocument['nodes'] {
+    return [...this.#master.peers.values()].map((peer) => ({
+      name: peer.node,
+      role: 'worker',
+      protocol: 'wazuh',
+      connected: true,
+      joined: isoTime(peer.connectedMs),
+      certificate_expires: null,
+      revoked: null,
+    }));
+  }
+
+  // ---
+
+  #view(): Promise<ClusterView> {
+    const { agents, nativePeers, clock } = this.#ports;
+    const own: WorkerInfo[] = [...this.#master.peers.values()].map((peer) => ({
+      name: peer.node,
+      type: 'worker',
+      version: peer.hello.version,
+      ip: peer.host,
+      health: peer.health,
+    }));
+    const native: WorkerInfo[] = [...nativePeers()].map(([name, { session, agreement }]) => ({
+      name,
+      type: 'worker',
+      version: agreement.version,
+      ip: hostAndPort(session.remote)[0],
+      health: healthOf(clock.nowMs() - (clock.monotonicMs() - session.lastHeardMs)),
+    }));
+    const counts = agents.parts.views.counts().byNode;
+    const { identity } = this.#facts;
+    const { version } = this.#config.wazuh;
+    return Promise.resolve({
+      master: { name: identity.node, type: 'master', version, ip: this.#ownHost() },
+      workers: [...own, ...native],
+      activeAgents: (node) => counts.find((count) => count.node === node)?.byStatus.active ?? 0,
+    });
+  }
+
+  /** Where workers reach the master, as far as its own configuration says. */
+  #ownHost(): string {
+    const { master, listen } = this.#config.wazuh;
+    const host = parseAddress(master[0] ?? listen ?? '')?.host ?? '';
+    return ['', '0.0.0.0', '::'].includes(host) ? this.#facts.identity.node : host;
+  }
+}
+
+/** What there is to tell of a native worker, whose rounds are other ones. */
+function healthOf(heardMs: number): PeerHealth {
+  const never = { startedMs: undefined, endedMs: undefined };
+  return {
+    isIntegrityFree: true,
+    check: never,
+    sync: { ...never, counts: undefined },
+    isAgentInfoFree: true,
+    agentInfo: { ...never, chunksCount: 0 },
+    groups: { ...never, chunksCount: 0 },
+    groupsFull: { ...never, chunksCount: 0 },
+    keepAliveMs: heardMs,
+  };
+}
+
+function peerDocument(peer: WazuhPeer, nowMs: number): PeerDocument {
+  const { traffic, lastHeardMs, remote } = peer.connection;
+  return {
+    node: peer.node,
+    protocol: 'wazuh',
+    address: remote,
+    version: peer.hello.version,
+    connected_since: isoTime(peer.connectedMs),
+    last_heard_ms_ago: Math.round(nowMs - lastHeardMs),
+    clock_skew_ms: null,
+    generation: peer.inStepWith ?? null,
+    in_sync: peer.isInStep ?? null,
+    halted: [],
+    bytes_received: traffic.bytesRead,
+    bytes_sent: traffic.bytesWritten,
+  };
+}
