@@ -5,6 +5,7 @@
  * begin with "#" or a blank are comments. Keys themselves are never looked at.
  */
 import { fromBytes, toText } from '../base/bytes.ts';
+import { invariant } from '../base/errors.ts';
 import { type AgentId, parseAgentId, textColumns } from './agent.ts';
 
 /** What one line of the file says. */
@@ -13,21 +14,38 @@ export type KeysLine =
   | { readonly kind: 'removed'; readonly id: AgentId }
   | { readonly kind: 'unreadable'; readonly lineNumber: number; readonly problem: string };
 
+/** A line with where it starts in the file. */
+export interface PlacedLine {
+  readonly start: number;
+  readonly line: KeysLine;
+}
+
 const lineFeed = 10;
 
 /** What the lines of a keys file say, one after the other; comments are left out. */
-export function* keysLines(content: Uint8Array): Generator<KeysLine> {
+export function* keysLines(content: Uint8Array): Generator<PlacedLine> {
   let start = 0;
   for (let lineNumber = 1; start < content.length; lineNumber++) {
-    const found = content.indexOf(lineFeed, start);
-    const end = found < 0 ? content.length : found;
+    const end = endOfLine(content, start);
     const line = keysLine(fromBytes(content, start, end), lineNumber);
-    if (line !== undefined) yield line;
+    if (line !== undefined) yield { start, line };
     start = end + 1;
   }
 }
 
+/** The agent of the line that starts there, which `keysLines` has found. */
+export function agentAt(content: Uint8Array, start: number): KeysLine & { kind: 'agent' } {
+  const line = keysLine(fromBytes(content, start, endOfLine(content, start)), 0);
+  invariant(line?.kind === 'agent', 'an agent begins there');
+  return line;
+}
+
 // ---------------------------------------------------------------------------------------------
+
+function endOfLine(content: Uint8Array, start: number): number {
+  const found = content.indexOf(lineFeed, start);
+  return found < 0 ? content.length : found;
+}
 
 function keysLine(bytes: string, lineNumber: number): KeysLine | undefined {
   if (/^([\s#]|$)/.test(bytes)) return undefined;

@@ -7,7 +7,6 @@
 import { type BytePath, type ByteString, displayPath, toHex } from '../base/bytes.ts';
 import { Mutex } from '../base/async.ts';
 import type { Clock, HashAlgorithm, Hashing, Logger, TreeReader } from '../ports.ts';
-import { type KeysLine, keysLines } from './keys-file.ts';
 import type { KeysChange, Registrations } from './store/registrations.ts';
 import type { AgentValues } from './store/values.ts';
 
@@ -16,6 +15,8 @@ const fileBytesMax = 64 * 1024 * 1024;
 
 /** Bytes that are hashed between two breaths. */
 const hashedBytes = 1024 * 1024;
+
+const noAgents = new Uint8Array(0);
 
 /** Name of the value that holds the hash of the content that the registrations are from. */
 const hashName = 'keys.hash';
@@ -59,16 +60,16 @@ export class KeysFollower {
     const { values, registrations, log } = this.#ports;
     const wanted = hash === undefined ? '' : toHex(hash);
     if (wanted === (values.get(hashName) ?? '')) return false;
-    const lines = hash === undefined ? [] : await this.#read(hash);
-    if (lines === undefined) return false;
-    const change = await registrations.replaceKeys(lines);
+    const content = hash === undefined ? noAgents : await this.#read(hash);
+    if (content === undefined) return false;
+    const change = await registrations.replaceKeys(content);
     values.set(hashName, wanted);
     this.#tell(change, log);
     return true;
   }
 
-  /** The lines of the file, if it has the content that counts. */
-  async #read(hash: ByteString): Promise<Iterable<KeysLine> | undefined> {
+  /** The file, if it has the content that counts. */
+  async #read(hash: ByteString): Promise<Uint8Array | undefined> {
     const { files, hashing, clock, log } = this.#ports;
     const [content] = await files.readAll([this.#path], fileBytesMax);
     if (!(content instanceof Uint8Array)) {
@@ -80,7 +81,7 @@ export class KeysFollower {
       hasher.update(content.subarray(at, at + hashedBytes));
       await clock.breathe();
     }
-    return hasher.digest() === hash ? keysLines(content) : undefined;
+    return hasher.digest() === hash ? content : undefined;
   }
 
   #tell({ addedCount, removedCount, count, unreadable }: KeysChange, log: Logger): void {

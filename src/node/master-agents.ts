@@ -66,7 +66,7 @@ export class MasterAgents {
     const { agents } = this.#setting.config;
     return [
       ...this.groups.tasks(),
-      new SilentAgents(this.#ports, this.parts.facts, { silenceMaxMs: agents.silenceMaxMs }),
+      new SilentAgents(this.#ports, this.parts, { silenceMaxMs: agents.silenceMaxMs }),
     ];
   }
 

@@ -49,7 +49,8 @@ export class WorkerAgents {
     const { values, epoch } = this.parts;
     this.backlog = new Backlog(ports, this.parts);
     const { agents } = setting.config;
-    this.info = new AgentInfo({ clock, session, values, backlog: this.backlog }, {
+    const { registrations } = this.parts;
+    this.info = new AgentInfo({ clock, session, values, registrations, backlog: this.backlog }, {
       intervalMs: agents.infoIntervalMs,
       epoch,
     });

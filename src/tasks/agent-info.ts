@@ -17,6 +17,7 @@ import { type AgentId, agentIdText } from '../agents/agent.ts';
 import { Backlog, type Chunk, type ChunkAnswer } from '../agents/backlog.ts';
 import type { RecordIntake } from '../agents/record-intake.ts';
 import type { FactsStore } from '../agents/store/facts.ts';
+import type { Registrations } from '../agents/store/registrations.ts';
 import type { AgentValues } from '../agents/store/values.ts';
 import type { Clock, Database, Logger } from '../ports.ts';
 import type { HandlersFor } from '../session/handlers.ts';
@@ -53,6 +54,9 @@ const questionsAfterChange = 2;
 /** How often they are asked about without any change, ms: what the master tells may be lost. */
 const askAgainMs = 60 * 60 * 1000;
 
+/** Pause between two looks for removals of long ago, ms. */
+const forgetEveryMs = 60 * 60 * 1000;
+
 /** Agents named in one log line. */
 const namedMax = 10;
 
@@ -62,6 +66,7 @@ const namedMax = 10;
 export interface AgentInfoPorts {
   readonly clock: Clock;
   readonly backlog: Backlog;
+  readonly registrations: Registrations;
   readonly values: AgentValues;
   /** The session with the master, undefined while there is none. */
   readonly session: () => Session | undefined;
@@ -132,12 +137,13 @@ export class AgentInfo implements Task {
   }
 
   #askAgainWhereDue(): void {
-    const { clock, backlog } = this.#ports;
+    const { clock, backlog, registrations } = this.#ports;
     const nowMs = clock.monotonicMs();
     if (this.#questionsLeft === 0 && nowMs - this.#lastAskedMs < askAgainMs) return;
     this.#questionsLeft = Math.max(0, this.#questionsLeft - 1);
     this.#lastAskedMs = nowMs;
     backlog.askAgain();
+    registrations.forgetRemovals();
   }
 
   async #send(
@@ -172,14 +178,19 @@ function tellRefused(ids: readonly AgentId[], log: Logger): void {
   const more = ids.length > namedMax ? ` and ${ids.length - namedMax} more` : '';
   log.log(
     'warning',
-    `The master does not know ${ids.length} agents that report here: ${named}${more}. ` +
+    `The master does not know ${agentsText(ids.length)} reporting here: ${named}${more}. ` +
       'What they report is kept until it does.',
     { refused: ids.length },
   );
 }
 
 function summaryOf({ sent, refused }: Counts): string {
-  return `Sent ${sent} agents.` + (refused === 0 ? '' : ` ${refused} are not known to the master.`);
+  return `Sent ${agentsText(sent)}.` +
+    (refused === 0 ? '' : ` ${refused} are not known to the master.`);
+}
+
+function agentsText(count: number): string {
+  return count === 1 ? '1 agent' : `${count} agents`;
 }
 
 function readAnswer(reply: ReplyOf<'agents.report'>): ChunkAnswer {
@@ -222,23 +233,30 @@ export function agentInfoHandlers(
   };
 }
 
+/** What the look for silent agents goes through. */
+export interface SilentAgentsStores {
+  readonly facts: FactsStore;
+  readonly registrations: Registrations;
+}
+
 /** Marks agents that have fallen silent. */
 export class SilentAgents implements Task {
   readonly name = 'agent-info';
   readonly title = 'Agent-info sync';
   readonly schedule;
   readonly #ports: { readonly clock: Clock; readonly database: Database };
-  readonly #facts: FactsStore;
+  readonly #stores: SilentAgentsStores;
   readonly #silenceMaxMs: number;
   readonly #startedMs: number;
+  #forgottenMs = -Infinity;
 
   constructor(
     ports: { readonly clock: Clock; readonly database: Database },
-    facts: FactsStore,
+    stores: SilentAgentsStores,
     { silenceMaxMs }: SilenceOptions,
   ) {
     this.#ports = ports;
-    this.#facts = facts;
+    this.#stores = stores;
     this.#silenceMaxMs = silenceMaxMs;
     this.#startedMs = ports.clock.monotonicMs();
     this.schedule = { intervalMs: Math.min(30_000, silenceMaxMs / 2), deadlineMs };
@@ -246,17 +264,19 @@ export class SilentAgents implements Task {
 
   async round(turn: Turn): Promise<RoundReport> {
     const { clock, database } = this.#ports;
+    const { facts } = this.#stores;
+    this.#forget();
     // A master that was away does not know who kept alive meanwhile.
     if (clock.monotonicMs() - this.#startedMs < this.#silenceMaxMs) return { summary: undefined };
     const nowMs = clock.nowMs();
     const beforeSeconds = Math.floor((nowMs - this.#silenceMaxMs) / 1000);
     const byNode = new Map<string, number>();
-    const last = this.#facts.highestId();
+    const last = facts.highestId();
     for (let after = 0; after < last;) {
-      const { silent, end } = this.#facts.silentAfter(after, beforeSeconds);
+      const { silent, end } = facts.silentAfter(after, beforeSeconds);
       for (const slice of slices(silent, transactionRowsMax)) {
         inTransaction(database, () => {
-          for (const { id } of slice) this.#facts.disconnect(id, Math.floor(nowMs / 1000));
+          for (const { id } of slice) facts.disconnect(id, Math.floor(nowMs / 1000));
         });
         await clock.breathe();
       }
@@ -267,12 +287,20 @@ export class SilentAgents implements Task {
     for (const [node, count] of byNode) {
       turn.log.log(
         'warning',
-        `${count} agents of ${node} are disconnected: ` +
+        `${agentsText(count)} of ${node} disconnected: ` +
           `no keep-alive for ${Math.round(this.#silenceMaxMs / 1000)} s.`,
         { node, count },
       );
     }
     return { summary: undefined };
+  }
+
+  /** Removals of long ago need not be remembered. */
+  #forget(): void {
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (nowMs - this.#forgottenMs < forgetEveryMs) return;
+    this.#forgottenMs = nowMs;
+    this.#stores.registrations.forgetRemovals();
   }
 }
 

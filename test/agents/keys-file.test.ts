@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keysLines } from '../../src/agents/keys-file.ts';
+import { agentAt, keysLines } from '../../src/agents/keys-file.ts';
 import { toBytes } from '../../src/base/bytes.ts';
 
-const read = (text: string) => [...keysLines(toBytes(text))];
+const read = (text: string) => Array.from(keysLines(toBytes(text)), ({ line }) => line);
 
 test('keysLines() reads agents and removals, and skips comments', () => {
   const text = '001 web any 6a1f\n\n# a comment\n 9 indented\n002 !old any 77\n003 #gone any 77\n' +
@@ -34,4 +34,13 @@ test('keysLines() names the lines that it cannot read', () => {
   assert.ok(first.kind === 'unreadable');
   assert.equal(first.lineNumber, 1);
   assert.match(first.problem, /number of an agent/);
+});
+
+test('agentAt() reads again what keysLines() has found', () => {
+  const content = toBytes('# comment\n001 web any k\n\n002 db 10.0.0.1 k');
+  const agents = Array.from(keysLines(content), ({ start }) => agentAt(content, start));
+  assert.deepEqual(agents.map(({ id, name, ip }) => [id, name, ip]), [
+    [1, 'web', 'any'],
+    [2, 'db', '10.0.0.1'],
+  ]);
 });

@@ -8,7 +8,7 @@
 import { inTransaction, slices, transactionRowsMax } from '../../base/transaction.ts';
 import type { Clock, Database, SqlValue, Statement } from '../../ports.ts';
 import type { AgentId } from '../agent.ts';
-import type { KeysLine } from '../keys-file.ts';
+import { agentAt, keysLines } from '../keys-file.ts';
 
 /** Who says that an agent exists. */
 export type RegistrationSource = 'keys' | 'command';
@@ -124,15 +124,18 @@ export class Registrations {
     this.#listener.vanished(id);
   }
 
-  /** The agents of the keys file are these, and no others; what commands added stays. */
-  async replaceKeys(lines: Iterable<KeysLine>): Promise<KeysChange> {
-    const { agents, unreadable } = await this.#gather(lines);
-    const count = agents.size;
-    const removedCount = await this.#compareKnown(agents);
-    const addedCount = agents.size;
-    for (const slice of slices(agents, transactionRowsMax)) {
+  /** The agents of a keys file exist, and no others; what commands added stays. */
+  async replaceKeys(content: Uint8Array): Promise<KeysChange> {
+    const { starts, unreadable } = await this.#gather(content);
+    const count = starts.size;
+    const removedCount = await this.#compareKnown(content, starts);
+    const addedCount = starts.size;
+    for (const slice of slices(starts.values(), transactionRowsMax)) {
       inTransaction(this.#database, () => {
-        for (const [id, { name, ip }] of slice) this.add({ id, name, ip, source: 'keys' });
+        for (const start of slice) {
+          const { id, name, ip } = agentAt(content, start);
+          this.add({ id, name, ip, source: 'keys' });
+        }
       });
       await this.#clock.breathe();
     }
@@ -146,13 +149,14 @@ export class Registrations {
 
   // ---
 
-  async #gather(lines: Iterable<KeysLine>) {
-    const agents = new Map<AgentId, { readonly name: string; readonly ip: string }>();
+  /** Where the line of each agent starts: a hundred thousand lines themselves would take much room. */
+  async #gather(content: Uint8Array) {
+    const starts = new Map<AgentId, number>();
     let unreadableCount = 0;
     let first = '';
-    for (const slice of slices(lines, transactionRowsMax)) {
-      for (const line of slice) {
-        if (line.kind === 'agent') agents.set(line.id, line);
+    for (const slice of slices(keysLines(content), transactionRowsMax)) {
+      for (const { start, line } of slice) {
+        if (line.kind === 'agent') starts.set(line.id, start);
         else if (line.kind === 'unreadable') {
           if (unreadableCount === 0) first = `line ${line.lineNumber} ${line.problem}`;
           unreadableCount += 1;
@@ -161,23 +165,25 @@ export class Registrations {
       await this.#clock.breathe();
     }
     const unreadable = unreadableCount === 0 ? undefined : { count: unreadableCount, first };
-    return { agents, unreadable };
+    return { starts, unreadable };
   }
 
   /**
-   * Removes known agents that are not in the file, and takes those out of `agents` that are known
-   * as they are. Gives the number of those removed.
+   * Removes known agents that are not in the file, and takes those out of `starts` that are known as
+   * they are. Gives the number of those removed.
    */
-  async #compareKnown(agents: Map<AgentId, { name: string; ip: string }>): Promise<number> {
+  async #compareKnown(content: Uint8Array, starts: Map<AgentId, number>): Promise<number> {
     let removedCount = 0;
     for (let last = 0;;) {
       const rows = this.#selectKeys.all(last).map(readRegistration);
-      const gone = rows.filter(({ id }) => !agents.has(id));
+      const gone = rows.filter(({ id }) => !starts.has(id));
       inTransaction(this.#database, () => gone.forEach(({ id }) => this.remove(id)));
       removedCount += gone.length;
       for (const { id, name, ip } of rows) {
-        const wanted = agents.get(id);
-        if (wanted?.name === name && wanted.ip === ip) agents.delete(id);
+        const start = starts.get(id);
+        if (start === undefined) continue;
+        const wanted = agentAt(content, start);
+        if (wanted.name === name && wanted.ip === ip) starts.delete(id);
       }
       if (rows.length < transactionRowsMax) return removedCount;
       last = rows.at(-1)!.id;

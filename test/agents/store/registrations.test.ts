@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { keysLines } from '../../../src/agents/keys-file.ts';
 import { Registrations } from '../../../src/agents/store/registrations.ts';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { inTransaction } from '../../../src/base/transaction.ts';
@@ -13,8 +12,7 @@ function open() {
     appeared: ({ id, name }) => heard.push(`+${id} ${name}`),
     vanished: (id) => heard.push(`-${id}`),
   });
-  const replace = (text: string) =>
-    world.settle(registrations.replaceKeys(keysLines(toBytes(text))));
+  const replace = (text: string) => world.settle(registrations.replaceKeys(toBytes(text)));
   const within = (work: () => void) => inTransaction(database, work);
   return { registrations, heard, replace, within, world };
 }
