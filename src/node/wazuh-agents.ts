@@ -2,11 +2,12 @@
  * The agents of a worker in a Wazuh cluster: those of its keys file, and what they report to it.
  */
 import type { AgentReport } from '../agents/report.ts';
-import { Backlog } from '../agents/backlog.ts';
 import { describeError } from '../base/errors.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { PlainPorts } from '../ports.ts';
+import type { AgentNewsSource } from '../wazuh/worker/agent-info.ts';
+import { StoredAgents } from '../wazuh/worker/stored-agents.ts';
 import type { AgentSource } from './agent-operations.ts';
 import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
 import { problemsOf } from './master-agents.ts';
@@ -23,7 +24,8 @@ export interface WazuhAgentPorts extends PlainPorts {
 export class WazuhAgents implements AgentSource {
   readonly parts: AgentParts;
   readonly groups: WazuhGroups;
-  readonly backlog: Backlog;
+  /** What they reported and the master does not know yet. */
+  readonly news: AgentNewsSource;
   readonly #ports: WazuhAgentPorts;
   readonly #setting: AgentSetting;
 
@@ -32,10 +34,15 @@ export class WazuhAgents implements AgentSource {
     this.#setting = setting;
     this.parts = openAgentParts(ports, setting, {
       appeared: ({ id }) => this.parts.facts.accept(id),
-      vanished: (id) => this.parts.facts.remove(id),
+      vanished: (id) => {
+        this.parts.facts.remove(id);
+        this.groups.forget(id);
+      },
     });
-    this.groups = new WazuhGroups(ports, setting.config);
-    this.backlog = new Backlog(ports, this.parts);
+    const { registrations, facts } = this.parts;
+    this.groups = new WazuhGroups({ ...ports, registrations }, setting.config);
+    const { node } = setting.node.identity;
+    this.news = new StoredAgents({ ...ports, facts, registrations, node });
   }
 
   /** Takes in reports; when this resolves, those without a problem are stored. */

@@ -16,10 +16,12 @@ import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
 import { IncomingFiles } from '../wazuh/file-transfer.ts';
 import { IncomingStrings } from '../wazuh/string-transfer.ts';
 import { SyncedFiles } from '../wazuh/synced-files.ts';
+import { IncomingGroups } from '../wazuh/worker/agent-groups.ts';
+import { WazuhAgentInfo } from '../wazuh/worker/agent-info.ts';
 import { type MasterAnswers, WazuhDialer } from '../wazuh/worker/dialer.ts';
 import { WazuhIntegrity } from '../wazuh/worker/integrity.ts';
 import { masterIn } from '../wazuh/worker/node-list.ts';
-import { nativeTelling, originalTelling } from '../wazuh/worker/telling.ts';
+import { nativeTelling, originalTelling, type WorkerTelling } from '../wazuh/worker/telling.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
 import type { CheckDocument, StatusDocument, SyncDocument } from './documents.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -40,7 +42,8 @@ export class WazuhWorkerNode {
   readonly #scheduler: Scheduler;
   readonly #dialer: WazuhDialer;
   readonly #integrity: WazuhIntegrity;
-  readonly #tellsRounds: boolean;
+  readonly #info: WazuhAgentInfo;
+  readonly #tell: WorkerTelling;
   /** The master by its own words; undefined before it has answered. */
   #master: { readonly name: string; readonly version: string } | undefined;
   #isRunning = false;
@@ -65,9 +68,14 @@ export class WazuhWorkerNode {
     );
     const telling = config.log.phrases === 'wazuh' ? originalTelling : nativeTelling;
     const tell = telling(ports.log);
-    this.#tellsRounds = tell.tellsRounds;
-    this.#dialer = this.#makeDialer(tell);
+    this.#tell = tell;
+    this.#dialer = this.#makeDialer();
+    const connection = () => this.#connection;
     const { integrity } = config;
+    const { news: source } = this.agents;
+    this.#info = new WazuhAgentInfo({ ...ports, source, connection, tell }, {
+      intervalMs: config.agents.infoIntervalMs,
+    });
     this.#integrity = new WazuhIntegrity(
       {
         ...ports,
@@ -76,7 +84,7 @@ export class WazuhWorkerNode {
         applier: tree.applier,
         applied: tree.applied,
         hooks: tree.hooks,
-        connection: () => this.#connection,
+        connection,
         lastError: () => this.#dialer.lastError,
         onCompared: (_, isInStep) => this.agents.follow(isInStep),
         tell,
@@ -112,6 +120,7 @@ export class WazuhWorkerNode {
     const stopListening = this.#dialer.link.listen((link) => {
       if (link === undefined) return;
       wake();
+      this.#scheduler.wake('agent-info');
       void this.#meet(link.connection);
     });
     this.#isRunning = true;
@@ -119,6 +128,7 @@ export class WazuhWorkerNode {
       await Promise.all([
         this.#dialer.run(signal),
         this.#scheduler.start(this.#integrity, signal),
+        this.#scheduler.start(this.#info, signal),
       ]);
     } finally {
       this.#isRunning = false;
@@ -158,7 +168,7 @@ export class WazuhWorkerNode {
       isPatient: true,
       onProgress,
       onWork: () => {
-        if (!this.#tellsRounds) log.log('info', 'Starting.');
+        if (!this.#tell.tellsRounds) log.log('info', 'Starting.');
       },
     });
     // As the scheduler does: the log tells how a round has ended, whoever wanted it.
@@ -168,11 +178,26 @@ export class WazuhWorkerNode {
     const result = await round;
     if (result === undefined) throw new Error('Invariant broken: a patient round is granted');
     const durationMs = clock.monotonicMs() - startedMs;
-    if (!request.dryRun && !this.#tellsRounds) {
+    if (!request.dryRun && !this.#tell.tellsRounds) {
       const { level, text, facts } = closingLine(reportOf(result), durationMs);
       log.log(level, text, facts);
     }
+    if (!request.dryRun) await this.#tellAgents(signal);
     return syncDocument(this.facts.identity.node, result, { isDryRun: request.dryRun, durationMs });
+  }
+
+  /** Tells the master of agents. The files are in step, whatever comes of this. */
+  async #tellAgents(signal: AbortSignal): Promise<void> {
+    if (this.#isRunning) {
+      this.#scheduler.wake('agent-info');
+      return;
+    }
+    const log = this.#ports.log.child(this.#info.title);
+    try {
+      await this.#info.round({ signal, log, starting: () => log.log('info', 'Starting.') });
+    } catch (error) {
+      if (!signal.aborted) log.log('error', describeError(error));
+    }
   }
 
   /** Compares the bytes on disk with the master, or with what was applied last. */
@@ -216,7 +241,7 @@ export class WazuhWorkerNode {
     return this.#dialer.link.value?.connection;
   }
 
-  #makeDialer(tell: ReturnType<typeof nativeTelling>): WazuhDialer {
+  #makeDialer(): WazuhDialer {
     const { worker, wazuh, keepAlive } = this.#config;
     return new WazuhDialer(this.#ports, {
       node: this.facts.identity.node,
@@ -229,7 +254,7 @@ export class WazuhWorkerNode {
       connectTimeoutMs: worker.connectTimeoutMs,
       keepAlive,
       answers: () => this.#answers(),
-      tell,
+      tell: this.#tell,
     });
   }
 
@@ -239,6 +264,8 @@ export class WazuhWorkerNode {
     const { inbox } = this.#integrity;
     const strings = new IncomingStrings(random);
     const files = new IncomingFiles(hashing, inbox.receiver);
+    const { groups: store } = this.agents;
+    const groups = new IncomingGroups({ ...this.#ports, store, tell: this.#tell }, strings);
     return {
       entries: [
         answering('echo', (payload) => payload),
@@ -247,6 +274,8 @@ export class WazuhWorkerNode {
         ...files.answers(),
         ...strings.answers(),
         ...inbox.answers(),
+        ...this.#info.answers(),
+        ...groups.answers(),
       ],
       close: () => files.close(),
     };

@@ -6,14 +6,17 @@ import { describeError } from '../../base/errors.ts';
 import type { Logger } from '../../ports.ts';
 import { type Phrase, workerPhrases } from '../log-phrases.ts';
 import { logPhrase } from '../phrase-log.ts';
+import type { GroupsEvents } from './agent-groups.ts';
+import type { AgentInfoEvents } from './agent-info.ts';
 import type { DialerEvents } from './dialer.ts';
 import type { IntegrityEvents } from './integrity.ts';
 
 /** All that is told. */
-export type WorkerTelling = DialerEvents & IntegrityEvents;
+export type WorkerTelling = DialerEvents & IntegrityEvents & AgentInfoEvents & GroupsEvents;
 
 /** In words of muster: rounds are told of by the scheduler. */
 export function nativeTelling(log: Logger): WorkerTelling {
+  const groups = log.child('Agent-groups');
   const nothing = (): void => {};
   const failed = (error: unknown): void =>
     log.log('error', `Not connected to the master: ${describeError(error)}`);
@@ -27,13 +30,28 @@ export function nativeTelling(log: Logger): WorkerTelling {
     checked: nothing,
     synchronising: nothing,
     synchronised: nothing,
+    nothingToTell: nothing,
+    informing: nothing,
+    informed: nothing,
+    groupsComing: nothing,
+    groupsTaken: (isFull, durationMs, count) => {
+      const what = isFull ? 'all groups' : 'groups';
+      groups.log('debug', `Took over ${what}: ${count} parts, ${(durationMs / 1000).toFixed(3)}s.`);
+    },
+    groupsFailed: (_, problems) => {
+      for (const problem of problems) groups.log('error', `Cannot take over groups: ${problem}`);
+    },
+    askedForAllGroups: () =>
+      groups.log('info', 'The groups are not those of the master: asked for all of them.'),
   };
 }
 
 /** In words of the original. */
 export function originalTelling(log: Logger): WorkerTelling {
   const tell = (phrase: Phrase): void => logPhrase(log, phrase);
-  const { main, keepAlive, integrityCheck, integritySync } = workerPhrases;
+  const { main, keepAlive, integrityCheck, integritySync, agentInfo } = workerPhrases;
+  const groupsPhrases = (isFull: boolean) =>
+    isFull ? workerPhrases.groupsReceiveFull : workerPhrases.groupsReceive;
   return {
     tellsRounds: true,
     connected: () => tell(main.connected()),
@@ -51,5 +69,13 @@ export function originalTelling(log: Logger): WorkerTelling {
       tell(integritySync.counts(counts));
     },
     synchronised: (durationMs) => tell(integritySync.finished(durationMs)),
+    nothingToTell: () => tell(agentInfo.skipped()),
+    informing: () => tell(agentInfo.starting()),
+    informed: (durationMs, count) => tell(agentInfo.finished(durationMs, count)),
+    groupsComing: (isFull) => tell(groupsPhrases(isFull).starting()),
+    groupsTaken: (isFull, durationMs, count) =>
+      tell(groupsPhrases(isFull).finished(durationMs, count)),
+    groupsFailed: (isFull, problems) => tell(groupsPhrases(isFull).failed(problems)),
+    askedForAllGroups: () => tell(workerPhrases.groupsReceive.askedForAll()),
   };
 }

@@ -90,6 +90,7 @@ export class PlayedMaster {
   node: WazuhWorkerNode | undefined;
   readonly #key: string;
   #listener: Listener | undefined;
+  #strings: IncomingStrings | undefined;
 
   constructor(options: { readonly seed?: number; readonly key?: string } = {}) {
     this.world = new World({ seed: options.seed ?? 1 });
@@ -152,6 +153,11 @@ export class PlayedMaster {
       [...this.tree].every(([path, content]) => there[path] === fromBytes(content));
   }
 
+  /** A string that the worker sent over the newest connection. */
+  take(id: string): Uint8Array | undefined {
+    return this.#strings?.take(id);
+  }
+
   get connection(): Connection | undefined {
     return this.connections.at(-1);
   }
@@ -171,6 +177,7 @@ export class PlayedMaster {
     const archives = new Map<BytePath, Uint8Array[]>();
     const files = new IncomingFiles(simHashing, { open: (path) => sink(archives, path) });
     const strings = new IncomingStrings(random);
+    this.#strings = strings;
     const answers: (readonly [string, Answer])[] = [
       answering('hello', ({ node }, connection) => {
         connection.open();
@@ -183,6 +190,7 @@ export class PlayedMaster {
           toBytes('{"items": [{"name": "m", "type": "master", "version": "4.14.7", "ip": "x"}]}'),
       ),
       answering('syn_i_w_m_p', () => this.changes.permissions?.shift() ?? true),
+      answering('syn_a_w_m_p', () => true),
       answering('syn_i_w_m', () => 'task-1'),
       answering('syn_i_w_m_r', () => replyTexts.failure),
       answering('syn_i_w_m_e', ({ path }, connection) => {
