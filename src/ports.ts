@@ -147,6 +147,12 @@ export interface PlainNetwork {
    * address, is limited here; how long one may be silent is for who takes them.
    */
   listen(address: string, onStream: (stream: Stream) => void): Promise<Listener>;
+  /**
+   * Accepts connections of programs on this machine, on a Unix socket that its user and group may
+   * open; directories are made on the way, and a socket that a dead process left is replaced.
+   * @param path absolute
+   */
+  listenLocal(path: string, onStream: (stream: Stream) => void): Promise<Listener>;
 }
 
 // --- files -----------------------------------------------------------------------------------

@@ -3,16 +3,18 @@
  * ask the master about its workers.
  */
 import { parseAddress } from '../base/address.ts';
+import { describeError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
-import type { HashAlgorithm, Listener, Ports } from '../ports.ts';
+import type { HashAlgorithm, Listener, Ports, Stream } from '../ports.ts';
 import type { Peer } from '../session/acceptor.ts';
 import type { Scheduler } from '../tasks/scheduler.ts';
 import type { Peer as WazuhPeer, PeerHealth } from '../wazuh/master/peer.ts';
 import type { ClusterView, WorkerInfo } from '../wazuh/master/questions.ts';
 import { hostAndPort } from '../wazuh/master/host-text.ts';
+import { LocalServer, localSocketPath } from '../wazuh/master/local-server.ts';
 import { WazuhMaster } from '../wazuh/master/wazuh-master.ts';
 import type { NodesDocument, PeerDocument } from './documents.ts';
 import type { MasterAgents } from './master-agents.ts';
@@ -38,7 +40,8 @@ export class WazuhDoor {
   readonly #config: Config;
   readonly #facts: NodeFacts;
   readonly #master: WazuhMaster;
-  #listener: Listener | undefined;
+  readonly #local: LocalServer;
+  readonly #listeners: Listener[] = [];
 
   constructor(
     ports: WazuhDoorPorts,
@@ -75,6 +78,14 @@ export class WazuhDoor {
         groupsIntervalMs: config.agents.groupsIntervalMs,
       },
     );
+    this.#local = new LocalServer({
+      ...ports,
+      log: ports.log.child('Local Server'),
+      view: () => this.#view(),
+      published: () => this.#master.published.latest.value,
+      views: agents.parts.views,
+      section: this.#section(),
+    });
   }
 
   /** Begins to serve. */
@@ -82,9 +93,11 @@ export class WazuhDoor {
     const { plainNetwork, log } = this.#ports;
     const { listen } = this.#config.wazuh;
     if (listen === undefined) return;
-    this.#listener = await plainNetwork.listen(listen, (stream) => this.#master.accept(stream));
-    log.log('info', `Serving Wazuh workers on ${this.#listener.address}.`);
+    const listener = await plainNetwork.listen(listen, (stream) => this.#master.accept(stream));
+    this.#listeners.push(listener);
+    log.log('info', `Serving Wazuh workers on ${listener.address}.`);
     this.follow(generation);
+    await this.#openLocal();
   }
 
   /** This generation was published. */
@@ -99,7 +112,8 @@ export class WazuhDoor {
 
   /** Ends all connections. */
   async close(reason: string): Promise<void> {
-    await this.#listener?.close();
+    for (const listener of this.#listeners) await listener.close();
+    this.#local.close();
     await this.#master.close(reason);
   }
 
@@ -125,6 +139,34 @@ export class WazuhDoor {
   }
 
   // ---
+
+  /** Without the local socket the cluster does its work as well: that it is not there is told. */
+  async #openLocal(): Promise<void> {
+    const { plainNetwork, log } = this.#ports;
+    const path = `${this.#config.node.root}/${localSocketPath}`;
+    try {
+      const accept = (stream: Stream) => this.#local.accept(stream);
+      this.#listeners.push(await plainNetwork.listenLocal(path, accept));
+    } catch (error) {
+      log.log('warning', `Programs of Wazuh cannot ask: ${describeError(error)}`);
+    }
+  }
+
+  /** What the configuration of an original master would say, but for the key. */
+  #section() {
+    const { listen = '', cluster } = this.#config.wazuh;
+    const address = parseAddress(listen);
+    return {
+      disabled: false,
+      node_type: 'master',
+      name: cluster,
+      node_name: this.#facts.identity.node,
+      port: address?.port ?? 0,
+      bind_addr: address?.host ?? '',
+      nodes: [this.#ownHost()],
+      hidden: 'no',
+    };
+  }
 
   #view(): Promise<ClusterView> {
     const { agents, nativePeers, clock } = this.#ports;

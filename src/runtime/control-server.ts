@@ -5,13 +5,10 @@
  * user who runs muster; whoever may open it may do everything. The admin address may be open to a
  * whole network, so that it only answers and never changes anything.
  */
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { Server } from 'node:http';
-import { connect } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { dirname } from 'node:path';
-import process from 'node:process';
 import { ClusterError, invariant } from '../base/errors.ts';
 import { formatAddress, parseAddress } from '../base/address.ts';
 import type { Listener, Logger } from '../ports.ts';
@@ -19,8 +16,7 @@ import type { BodyLimits } from './control-body.ts';
 import { exchange } from './control-exchange.ts';
 import { Router } from './control-routes.ts';
 import type { ControlRoutes } from './control-routes.ts';
-import { systemCode } from './file-errors.ts';
-import { listenError } from './net-errors.ts';
+import { listen, listenOnSocket } from './local-socket.ts';
 
 export type {
   ControlHandler,
@@ -29,9 +25,6 @@ export type {
   ControlRoutes,
   ControlStreamHandler,
 } from './control-routes.ts';
-
-/** Longest path of a Unix socket, bytes: what the operating systems have room for. */
-const SOCKET_PATH_BYTES_MAX = process.platform === 'darwin' ? 103 : 107;
 
 /** Time for a request to arrive, ms: they are small, and come from this machine or the next. */
 const REQUEST_MS = 5000;
@@ -69,18 +62,12 @@ export interface AdminOptions {
  */
 export async function serveControl(options: ControlOptions): Promise<Listener> {
   const { path, routes, log } = options;
-  checkPath(path);
-  mkdirSync(dirname(path), { recursive: true, mode: 0o750 });
-  let server = serverFor(routes, log);
-  try {
-    await listen(server, path, { path });
-  } catch (error) {
-    if (!(error instanceof ClusterError) || systemCode(error.source) !== 'EADDRINUSE') throw error;
-    await removeStale(path);
-    server = serverFor(routes, log);
-    await listen(server, path, { path });
-  }
-  chmodSync(path, 0o600);
+  const server = await listenOnSocket(() => serverFor(routes, log), {
+    path,
+    what: 'control socket',
+    mode: 0o600,
+    directoryMode: 0o750,
+  });
   return {
     address: path,
     close: async () => {
@@ -128,63 +115,9 @@ function serverFor(routes: ControlRoutes, log: Logger): Server {
   return server;
 }
 
-function listen(
-  server: Server,
-  name: string,
-  where: { readonly path: string } | { readonly host: string; readonly port: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (error) => reject(listenError(name, error)));
-    server.listen({ ...where }, () => {
-      server.removeAllListeners('error');
-      server.on('error', () => {});
-      resolve();
-    });
-  });
-}
-
 function close(server: Server): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
     server.closeAllConnections();
-  });
-}
-
-function checkPath(path: string): void {
-  const bytesCount = new TextEncoder().encode(path).length;
-  if (bytesCount <= SOCKET_PATH_BYTES_MAX) return;
-  throw new ClusterError(
-    'configuration',
-    `Cannot open control socket "${path}": its path has ${bytesCount} bytes, ` +
-      `${SOCKET_PATH_BYTES_MAX} are possible`,
-    { remedy: 'Use a state directory with a shorter path, or set the path of the socket' },
-  );
-}
-
-/** Removes a socket that nobody listens on. */
-async function removeStale(path: string): Promise<void> {
-  if (!lstatSync(path).isSocket()) {
-    throw new ClusterError('refused', `Cannot open control socket "${path}": it is a file`, {
-      remedy: 'Move that file away',
-    });
-  }
-  if (await isAnswered(path)) {
-    throw new ClusterError('locked', `Another muster answers on "${path}"`, {
-      remedy: 'Stop it, or use another state directory',
-    });
-  }
-  rmSync(path);
-}
-
-function isAnswered(path: string): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect({ path });
-    const settle = (is: boolean) => (): void => {
-      resolve(is);
-      socket.destroy();
-    };
-    socket.once('connect', settle(true));
-    // One whose queue is full, or that belongs to somebody else, is alive.
-    socket.once('error', (error) => settle(systemCode(error) !== 'ECONNREFUSED')());
   });
 }

@@ -4,12 +4,16 @@
  * Nothing tells here who a peer is, so a connection keeps its place for as long as it lives: a
  * peer, or all that share its address, can take no more than theirs.
  */
+import { chownSync, rmSync, statSync } from 'node:fs';
 import { connect as connectTcp, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
+import { dirname } from 'node:path';
+import process from 'node:process';
 import { type Address, formatAddress } from '../base/address.ts';
 import type { Clock, Listener, Logger, PlainNetwork, Stream } from '../ports.ts';
 import { dialInTurn, type LookUp, readAddress, untilReady } from './dialling.ts';
 import { HandshakeGate, originOf } from './handshake-gate.ts';
+import { listenOnSocket } from './local-socket.ts';
 import { listenError, systemReason } from './net-errors.ts';
 import { endpointOf } from './net-listener.ts';
 import { SocketStream } from './socket-stream.ts';
@@ -53,6 +57,7 @@ export function createPlainNetwork(options: PlainNetworkOptions): PlainNetwork {
       });
     },
     listen: (text, onStream) => listen(readAddress(text), onStream, { limits, log, clock }),
+    listenLocal: (path, onStream) => listenLocal(path, onStream, { limits, log, clock }),
   };
 }
 
@@ -107,6 +112,44 @@ function listen(
       });
     });
   });
+}
+
+/** What is on this machine is counted in all only: it has no address. */
+async function listenLocal(
+  path: string,
+  onStream: (stream: Stream) => void,
+  { limits, clock }: DoorOptions,
+): Promise<Listener> {
+  const makeServer = () => {
+    const server = createServer((socket) => {
+      socket.on('error', () => {});
+      onStream(streamOf(socket, clock));
+    });
+    server.maxConnections = limits.connectionsMax;
+    return server;
+  };
+  const server = await listenOnSocket(makeServer, {
+    path,
+    what: 'local socket',
+    mode: 0o660,
+    directoryMode: 0o770,
+  });
+  giveToOwnerOf(dirname(path), path);
+  return {
+    address: path,
+    close: () => {
+      server.close();
+      rmSync(path, { force: true });
+      return Promise.resolve();
+    },
+  };
+}
+
+/** What root opens is for those whom the directory belongs to. */
+function giveToOwnerOf(directory: string, path: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(directory);
+  chownSync(path, uid, gid);
 }
 
 function streamOf(socket: Socket, clock: Clock): Stream {

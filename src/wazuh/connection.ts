@@ -72,10 +72,21 @@ export interface ConnectionOptions {
   readonly random: Random;
   readonly log: Logger;
   readonly primitives: SymmetricCrypto;
-  readonly keys: FernetKeys;
-  /** What the peer is: only commands of that end are known. A worker has to say hello first. */
-  readonly peerRole: 'master' | 'worker';
+  /** Undefined on the local socket: nothing is encrypted there. */
+  readonly keys: FernetKeys | undefined;
+  /**
+   * What the peer is: only commands of that end are known. A worker has to say hello first; a
+   * program on this machine may ask whatever there is an answer to.
+   */
+  readonly peerRole: 'master' | 'worker' | 'local';
   readonly answers: Answers;
+}
+
+/** How a request is sent. */
+export interface RequestOptions {
+  readonly signal?: AbortSignal;
+  /** @default 20,000 ms, as real nodes wait */
+  readonly timeoutMs?: number;
 }
 
 /** One connected node. */
@@ -122,24 +133,29 @@ export class Connection {
   }
 
   /** The peer is known and accepted: full limits, all commands. */
-  open(): void {
+  open(bytesMax: number = bodyBytesMax): void {
     this.#isOpen = true;
-    this.#decoder.limit = bodyBytesMax;
-    this.#reassembly.limits = { bytesMax: bodyBytesMax, messagesMax: dividedMessagesMax };
+    this.#decoder.limit = bytesMax;
+    this.#reassembly.limits = { bytesMax, messagesMax: dividedMessagesMax };
   }
 
   /**
    * Sends a request and waits for its reply.
    * @throws WazuhFailure what the peer told; ClusterError `timeout`, or why the connection ended
    */
-  request<N extends CommandName>(
+  async request<N extends CommandName>(
     name: N,
     value: RequestOf<N>,
-    options: { readonly signal?: AbortSignal; readonly timeoutMs?: number } = {},
+    options: RequestOptions = {},
   ): Promise<ReplyOf<N>> {
     const { request, reply } = commandOf(name);
+    return reply.read(await this.ask(name, request.write(value), options));
+  }
+
+  /** The same with a payload as it is: for commands that lie otherwise on the local socket. */
+  ask(command: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     const { signal, timeoutMs = requestTimeoutMs } = options;
-    const what = `Request ${name} to ${this.remote}`;
+    const what = `Request ${command} to ${this.remote}`;
     return withDeadline(this.#options.clock, timeoutMs, what, signal, async (given) => {
       if (this.signal.aborted) throw this.signal.reason;
       const counter = this.#nextCounter();
@@ -153,8 +169,8 @@ export class Connection {
         answered.reject(reason);
       });
       try {
-        await this.#send(counter, { command: name, payload: request.write(value) });
-        return reply.read(takeReply(await answered.promise));
+        await this.#send(counter, { command, payload });
+        return takeReply(await answered.promise);
       } finally {
         release();
       }
@@ -173,9 +189,8 @@ export class Connection {
   }
 
   async #send(counter: number, { command, payload }: Reply): Promise<void> {
-    const { clock, random, primitives, keys, stream } = this.#options;
-    const stamp = { timeS: clock.nowMs() / 1000, iv: random.bytes(ivBytes) };
-    const body = sealToken(primitives, keys, payload, stamp);
+    const { stream } = this.#options;
+    const body = this.#sealed(payload);
     const isDivided = payload.length > chunkBytes;
     const frames = encodeMessage({ counter, command, body }, isDivided ? chunkBytes : undefined);
     try {
@@ -187,6 +202,13 @@ export class Connection {
       this.#fail(new ClusterError('unreachable', 'The connection was lost', { cause: error }));
       throw this.signal.reason;
     }
+  }
+
+  #sealed(payload: Uint8Array): Uint8Array {
+    const { clock, random, primitives, keys } = this.#options;
+    if (keys === undefined) return payload;
+    const stamp = { timeS: clock.nowMs() / 1000, iv: random.bytes(ivBytes) };
+    return sealToken(primitives, keys, payload, stamp);
   }
 
   async #read(): Promise<void> {
@@ -226,7 +248,10 @@ export class Connection {
 
   #take({ counter, command, body }: Message): void {
     const { primitives, keys, peerRole } = this.#options;
-    const payload = openToken(primitives, keys, body).content;
+    // What is not encrypted is part of a chunk that may be used again.
+    const payload = keys === undefined
+      ? new Uint8Array(body)
+      : openToken(primitives, keys, body).content;
     // A master has shown the key; a worker has to be let in as well.
     if (!this.#isOpen && peerRole === 'master') this.open();
     if (isReplyName(command)) {
@@ -256,7 +281,8 @@ export class Connection {
 
   async #replyTo(command: string, payload: Uint8Array): Promise<Reply> {
     const { answers, peerRole, log } = this.#options;
-    const answer = isCommandFrom(command, peerRole) ? answers.get(command) : undefined;
+    const isKnown = peerRole === 'local' || isCommandFrom(command, peerRole);
+    const answer = isKnown ? answers.get(command) : undefined;
     if (answer === undefined) return plainReplies.unknownCommand(command);
     try {
       return okReply(command, await answer(payload, this));

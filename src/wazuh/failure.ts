@@ -36,6 +36,7 @@ const sentences: Readonly<Record<number, string>> = {
   3006: 'Error reading cluster configuration',
   3009: 'Error executing distributed API request',
   3020: 'Timeout sending request',
+  3022: 'Unknown node ID',
   3025: 'Could not decrypt message',
   3028: 'Worker node ID already exists',
   3029: 'Connected worker with same name as the master',

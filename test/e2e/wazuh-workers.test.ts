@@ -1,6 +1,7 @@
 /** A master that native and Wazuh workers are connected to at the same time. */
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import type { NodesDocument } from '../../src/node/documents.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
@@ -11,9 +12,10 @@ import { createSymmetricCrypto } from '../../src/runtime/symmetric-crypto.ts';
 import { createZlib } from '../../src/runtime/zlib.ts';
 import { Connection } from '../../src/wazuh/connection.ts';
 import { fernetKeys } from '../../src/wazuh/fernet.ts';
+import { encodeMessage, FrameDecoder } from '../../src/wazuh/frame.ts';
 import type { FileRow, FileTable } from '../../src/wazuh/file-table.ts';
 import { PlayedWorker, type Stage } from '../wazuh/master/played-worker.ts';
-import { freePort, withCluster } from './cluster.ts';
+import { freePort, type TestNode, withCluster } from './cluster.ts';
 import { until } from './program.ts';
 import { filesBelow, write } from './tree.ts';
 
@@ -75,6 +77,20 @@ async function synchronise(
   return sync === undefined;
 }
 
+/** Asks the local socket, as the programs of an installation do. */
+async function askLocally(master: TestNode, command: string, body: string): Promise<unknown> {
+  const socket = createConnection({ path: master.path('queue/cluster/c-internal.sock') });
+  const decoder = new FrameDecoder();
+  socket.write(encodeMessage({ counter: 7, command, body: new TextEncoder().encode(body) })[0]!);
+  for await (const chunk of socket) {
+    for (const frame of decoder.push(chunk as Uint8Array)) {
+      assert.equal(frame.command, 'ok');
+      return JSON.parse(new TextDecoder().decode(frame.body));
+    }
+  }
+  throw new Error('No answer');
+}
+
 test('native and Wazuh workers see the same files, agents and groups', async () => {
   await withCluster(async (cluster) => {
     const listen = `127.0.0.1:${await freePort()}`;
@@ -102,6 +118,7 @@ test('native and Wazuh workers see the same files, agents and groups', async () 
     const native1 = await native.inSync((await master.status()).generation!);
     assert.equal(native1.files, contents.size);
     for (const path of filesBelow(master.root).keys()) {
+      if (path.startsWith('queue/')) continue;
       assert.deepEqual(contents.get(path), new Uint8Array(readFileSync(master.path(path))), path);
     }
 
@@ -143,6 +160,16 @@ test('native and Wazuh workers see the same files, agents and groups', async () 
     const seen = nodes.find(({ name }) => name === 'wazuh-1');
     assert.equal(seen?.protocol, 'wazuh');
     assert.equal(seen?.certificate_expires, null);
+    assert.deepEqual(await askLocally(master, 'get_nodes', '{}'), {
+      items: [
+        { name: 'master-1', type: 'master', version: '4.14.7', ip: '127.0.0.1' },
+        { name: 'wazuh-1', type: 'worker', version: '4.14.7', ip: '127.0.0.1' },
+        { name: 'native-1', type: 'worker', version: peers[0]?.version, ip: '127.0.0.1' },
+      ],
+      totalItems: 3,
+    });
+    const section = await askLocally(master, 'get_config', '');
+    assert.ok(!JSON.stringify(section).includes(key));
     worker.connection.close();
     await master.status(({ peers: left }) => left.length === 1);
     assert.deepEqual(master.complaints(), []);
@@ -177,6 +204,6 @@ test('a master for Wazuh workers without a key does not start', async () => {
     });
     const ending = await master.launch().ended;
     assert.equal(ending.code, 3);
-    assert.match(ending.stderr, /key of the Wazuh cluster is missing/);
+    assert.match(ending.stderr, /cluster key is missing/);
   });
 });

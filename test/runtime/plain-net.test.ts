@@ -1,4 +1,8 @@
 import assert from 'node:assert/strict';
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fromBytes, toBytes } from '../../src/base/bytes.ts';
 import type { Listener, Logger, PlainNetwork, Stream } from '../../src/ports.ts';
@@ -88,4 +92,28 @@ test('one address has no more connections than its places, and gets them back', 
   await readAll(door.came[0]!).catch(() => {});
   await dial(door);
   await eventually('the place is taken anew', () => door.came.length === 3);
+});
+
+test('programs on the machine connect by a socket that its user and group may open', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'muster-local-'));
+  cleanups.push(() => rmSync(directory, { recursive: true }));
+  const { network } = await openDoor();
+  const path = join(directory, 'queue/cluster/c-internal.sock');
+  const came: Stream[] = [];
+  const listener = await network.listenLocal(path, (stream) => came.push(stream));
+  assert.equal(statSync(path).mode & 0o777, 0o660);
+  await assert.rejects(network.listenLocal(path, () => {}), failure('locked', /answers on/));
+  const socket = connect({ path });
+  socket.write('hello');
+  await eventually('it has come', () => came.length === 1);
+  for await (const chunk of came[0]!.readable) {
+    assert.equal(fromBytes(chunk), 'hello');
+    break;
+  }
+  came[0]!.abort();
+  socket.destroy();
+  await listener.close();
+  assert.equal(existsSync(path), false);
+  writeFileSync(path, 'a file');
+  await assert.rejects(network.listenLocal(path, () => {}), failure('refused', /is a file/));
 });

@@ -31,6 +31,8 @@ export function plainNetworkPort(life: Life, network: SimNetwork, host: SimHost)
       return new Dial(life, network, host, address, { trust: 'nobody', signal }).start();
     },
     listen: (address, onStream) => networkPort(life, network, host).listen(address, onStream),
+    // There are no other programs on a simulated machine.
+    listenLocal: (path) => Promise.resolve({ address: path, close: () => Promise.resolve() }),
   };
 }
 

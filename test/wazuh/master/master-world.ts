@@ -67,6 +67,7 @@ export class MasterWorld {
   readonly zlib = simZlib;
   /** Rounds of local-integrity that have ended. */
   cycle = 0;
+  readonly #options: MasterWorldOptions;
   readonly #key: string;
   readonly #registrations: Registrations;
   readonly #sets = new SetTable(sets, simHashing, 'md5');
@@ -83,9 +84,9 @@ export class MasterWorld {
     this.world = world;
     this.network = network;
     this.node = node;
-    const { key = dumpKey, name = 'master-node', taken = [], peersMax = 100, activeAgents = 3 } =
-      options;
+    const { key = dumpKey, name = 'master-node', taken = [], peersMax = 100 } = options;
     this.#key = key;
+    this.#options = options;
     const ports = node.ports();
     const { database, clock } = ports;
     migrate(database, agentMigrations);
@@ -111,7 +112,7 @@ export class MasterWorld {
         assignments: this.assignments,
         groups: this.publication,
         cycle: () => this.cycle,
-        view: () => Promise.resolve(this.#view(name, activeAgents)),
+        view: () => Promise.resolve(this.view()),
         onFirstContact: (ids) => this.firstContacts.push(...ids),
         onConnection: () => {},
         isTaken: (node) => taken.includes(node),
@@ -236,7 +237,9 @@ export class MasterWorld {
     await this.world.stop();
   }
 
-  #view(name: string, activeAgents: number) {
+  /** The nodes as the master tells of them. */
+  view() {
+    const { name = 'master-node', activeAgents = 3 } = this.#options;
     return {
       master: { name, type: 'master', version: '4.14.7', ip: '127.0.0.1' } as const,
       workers: [...this.master.peers.values()].map((peer) => ({
