@@ -51,6 +51,11 @@ export interface FileOrders {
   readonly shared: ReadonlyMap<BytePath, FileOrder>;
 }
 
+const encoder = new TextEncoder();
+
+/** Length of a piece of a table: some hundred rows. */
+const pieceCharacters = 64 * 1024;
+
 /** Most files in a table. */
 export const filesMax = 1_000_000;
 
@@ -76,6 +81,22 @@ export function isSame({ missing, extra, shared }: TableDifference): boolean {
 /** The JSON text of a table. */
 export function writeTable(table: FileTable): Uint8Array {
   return compactJson(tableJson(table));
+}
+
+/** The same in pieces, for a table that is not held as a whole. */
+export function* tablePieces(
+  rows: Iterable<readonly [BytePath, FileRow]>,
+): Generator<Uint8Array, void, undefined> {
+  let text = '{';
+  let separator = '';
+  for (const [path, row] of rows) {
+    text += `${separator}${JSON.stringify(pathToText(path))}:${JSON.stringify(rowJson(row))}`;
+    separator = ',';
+    if (text.length < pieceCharacters) continue;
+    yield encoder.encode(text);
+    text = '';
+  }
+  yield encoder.encode(`${text}}`);
 }
 
 /** The JSON text of a difference. */
@@ -154,9 +175,13 @@ function byPath<T>(read: ReadonlyMap<string, T>): ReadonlyMap<BytePath, T> {
 
 function tableJson(table: FileTable): Json {
   return Object.fromEntries(
-    Array.from(table, ([path, { mtimeS, setKey, isMerged, hash: bytes }]) => [
+    Array.from(table, ([path, row]) => [
       pathToText(path),
-      { mod_time: mtimeS, cluster_item_key: setKey, merged: isMerged, hash: toHex(bytes) },
+      rowJson(row),
     ]),
   );
+}
+
+function rowJson({ mtimeS, setKey, isMerged, hash: bytes }: FileRow): Json {
+  return { mod_time: mtimeS, cluster_item_key: setKey, merged: isMerged, hash: toHex(bytes) };
 }

@@ -98,6 +98,12 @@ function encodeFrame(counter: number, field: Uint8Array, body: Uint8Array): Uint
   return bytes;
 }
 
+/**
+ * Room for a body is taken at once up to here, a piece of a file with what encryption adds, so that
+ * it is not copied while it grows; beyond it as bytes come.
+ */
+const reservedBytesMax = 8 * 1024 * 1024;
+
 interface Header {
   readonly counter: number;
   readonly command: ByteString;
@@ -175,7 +181,7 @@ export class FrameDecoder {
 
   #gatherBody(chunk: Uint8Array, at: number): void {
     if (at === chunk.length) return;
-    this.#body ??= new ByteWriter(chunk.length - at);
+    this.#body ??= new ByteWriter(Math.min(this.#header?.length ?? 0, reservedBytesMax));
     this.#body.bytes(chunk.subarray(at));
   }
 

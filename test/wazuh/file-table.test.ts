@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { fromBytes, fromText, toBytes, toHex } from '../../src/base/bytes.ts';
+import { concatBytes, fromBytes, fromText, toBytes, toHex } from '../../src/base/bytes.ts';
 import { ClusterError, ProtocolError } from '../../src/base/errors.ts';
 import { tablePath } from '../../src/wazuh/archive-format.ts';
 import { ArchiveReader } from '../../src/wazuh/archive-reader.ts';
@@ -11,6 +11,7 @@ import {
   isSame,
   readOrders,
   readTable,
+  tablePieces,
   writeDifference,
   writeTable,
 } from '../../src/wazuh/file-table.ts';
@@ -72,6 +73,7 @@ test('a table is read as it was written, whatever its paths', () => {
   ]);
   const sorted = (rows: FileTable) => [...rows].sort(([a], [b]) => a < b ? -1 : 1);
   assert.deepEqual(sorted(readTable(writeTable(table))), sorted(table));
+  assert.deepEqual(sorted(readTable(concatBytes([...tablePieces(table)]))), sorted(table));
 });
 
 test('paths have the texts that Python gives them', () => {

@@ -30,7 +30,7 @@ export interface IntakePorts {
 }
 
 /** Small contents staged together. */
-const stagedBytes = 8 * 1024 * 1024;
+const stagedBytes = 4 * 1024 * 1024;
 const stagedCount = 1_000;
 
 /** The longest table: some half a million files. */

@@ -7,7 +7,7 @@ import type { SetTable } from '../../files/file-set.ts';
 import type { Manifest } from '../../files/manifest.ts';
 import type { Clock, Zlib } from '../../ports.ts';
 import { packTable } from '../archive-writer.ts';
-import { type FileRow, writeTable } from '../file-table.ts';
+import { type FileRow, tablePieces } from '../file-table.ts';
 import type { SyncedFiles } from '../synced-files.ts';
 
 /** What the table is made of. */
@@ -18,9 +18,6 @@ export interface OwnTablePorts {
   readonly synced: SyncedFiles;
   readonly manifest: (set: string) => Manifest;
 }
-
-/** Rows made between two breaths. */
-const rowsPerBreath = 1_000;
 
 /** The table of this node. */
 export class OwnTable {
@@ -37,30 +34,29 @@ export class OwnTable {
     const digests = sets.sets.map(({ name }) => toHex(manifest(name).rootDigest)).join(' ');
     if (this.#packed?.digests === digests) return this.#packed.archive;
     const pieces: Uint8Array[] = [];
-    for await (const piece of packTable(zlib, writeTable(await this.#rows()))) pieces.push(piece);
+    for await (const piece of packTable(zlib, this.#json())) pieces.push(piece);
     const archive = concatBytes(pieces);
     this.#packed = { digests, archive };
     return archive;
   }
 
-  async #rows(): Promise<Map<BytePath, FileRow>> {
-    const { clock, sets, synced, manifest } = this.#ports;
-    const rows = new Map<BytePath, FileRow>();
-    let count = 0;
+  /** The text of the table, piece by piece: as a whole it would be many times its archive. */
+  async *#json(): AsyncGenerator<Uint8Array, void, undefined> {
+    for (const piece of tablePieces(this.#rows())) {
+      yield piece;
+      await this.#ports.clock.breathe();
+    }
+  }
+
+  *#rows(): Generator<readonly [BytePath, FileRow], void, undefined> {
+    const { sets, synced, manifest } = this.#ports;
     for (const { name } of sets.sets) {
       for (const { path, mtimeMs, hash } of manifest(name).entries()) {
-        if (++count % rowsPerBreath === 0) await clock.breathe();
         const setKey = synced.keyOf(path);
         if (setKey === undefined) continue;
-        const fileName = path.slice(path.lastIndexOf('/') + 1);
-        rows.set(path, {
-          setKey,
-          mtimeS: mtimeMs / 1000,
-          hash,
-          isMerged: fileName.includes('.merged'),
-        });
+        const isMerged = path.slice(path.lastIndexOf('/') + 1).includes('.merged');
+        yield [path, { setKey, mtimeS: mtimeMs / 1000, hash, isMerged }];
       }
     }
-    return rows;
   }
 }
