@@ -47,10 +47,11 @@ export class RecordIntake {
   async take(packed: Uint8Array, source: RecordSource): Promise<RecordOutcome> {
     const outcome: Lists = { refused: [], removed: [], wanted: [], firstContacts: [] };
     for (const slice of slices(unpackRecords(packed), transactionRowsMax)) {
+      // Before, since the records of several workers may arrive in one moment.
+      await this.#clock.breathe();
       inTransaction(this.#database, () => {
         for (const record of slice) this.#takeOne(record, source, outcome);
       });
-      await this.#clock.breathe();
     }
     await this.#database.flush();
     return outcome;

@@ -8,13 +8,10 @@ import type { SetTable } from '../files/file-set.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { Ports } from '../ports.ts';
 import type { Session } from '../session/session.ts';
-import { AgentInfo } from '../tasks/agent-info.ts';
+import { AgentInfo, busyPauseMs, manyAgents } from '../tasks/agent-info.ts';
 import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
 import { problemsOf } from './master-agents.ts';
 import { WorkerGroups } from './worker-groups.ts';
-
-/** Reports after which the backlog is sent without waiting for the interval. */
-const manyReports = 1_000;
 
 /** What the agents of a worker stand on. */
 export interface WorkerAgentPorts extends Ports {
@@ -36,6 +33,7 @@ export class WorkerAgents {
   readonly #ports: WorkerAgentPorts;
   readonly #setting: AgentSetting;
   #sinceWake = 0;
+  #wokenMs = -Infinity;
 
   constructor(ports: WorkerAgentPorts, setting: AgentSetting) {
     this.#ports = ports;
@@ -60,8 +58,10 @@ export class WorkerAgents {
   async report(reports: readonly AgentReport[]) {
     const { problems } = await this.parts.intake.take(reports);
     this.#sinceWake += reports.length;
-    if (this.#sinceWake >= manyReports) {
+    const nowMs = this.#ports.clock.monotonicMs();
+    if (this.#sinceWake >= manyAgents && nowMs - this.#wokenMs >= busyPauseMs) {
       this.#sinceWake = 0;
+      this.#wokenMs = nowMs;
       this.#ports.wake();
     }
     return problemsOf(problems);

@@ -57,6 +57,12 @@ const askAgainMs = 60 * 60 * 1000;
 /** Pause between two looks for removals of long ago, ms. */
 const forgetEveryMs = 60 * 60 * 1000;
 
+/** Reports after which a round is not put off until the interval is over. */
+export const manyAgents = 1_000;
+
+/** Pause between rounds while so many report, ms. */
+export const busyPauseMs = 1_000;
+
 /** Agents named in one log line. */
 const namedMax = 10;
 
@@ -125,7 +131,12 @@ export class AgentInfo implements Task {
     counts.refused = refused.length;
     if (refused.length > 0) tellRefused(refused, turn.log);
     if (counts.sent === 0) return { summary: undefined };
-    return { summary: summaryOf(counts), facts: { ...counts } };
+    const isBusy = counts.sent >= manyAgents && this.#ports.backlog.count > 0;
+    return {
+      summary: summaryOf(counts),
+      facts: { ...counts },
+      ...(isBusy ? { pauseMs: busyPauseMs } : {}),
+    };
   }
 
   /**

@@ -232,7 +232,7 @@ class TaskLoop {
 
   #pauseAfter(outcome: RoundOutcome): number {
     const { intervalMs } = this.#task.schedule;
-    if (outcome.kind === 'done') return intervalMs;
+    if (outcome.kind === 'done') return outcome.report.pauseMs ?? intervalMs;
     return failurePauseMs(intervalMs, this.#failuresInARow);
   }
 

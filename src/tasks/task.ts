@@ -51,6 +51,8 @@ export interface RoundReport {
   readonly level?: LogLevel;
   /** Start the next round at once: there is more to do. */
   readonly isMore?: boolean;
+  /** The pause before the next round where it is not the interval, ms. */
+  readonly pauseMs?: number;
 }
 
 /** A recurring activity. */
