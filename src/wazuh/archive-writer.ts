@@ -36,7 +36,7 @@ export async function* packLarge(
 /** The table, as the last member; nothing follows it. */
 export async function* packTable(
   zlib: Zlib,
-  json: Uint8Array | AsyncIterable<Uint8Array>,
+  json: Uint8Array | AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   yield concatBytes([toBytes(tablePath), pathSeparator]);
   yield* packed(zlib, json instanceof Uint8Array ? [json] : json);

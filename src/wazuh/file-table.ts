@@ -10,6 +10,7 @@ import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
+import { membersInParts } from './json-members.ts';
 import { pathFromText, pathToText } from './path-text.ts';
 
 /** What a table says about one file. */
@@ -55,6 +56,9 @@ const encoder = new TextEncoder();
 
 /** Length of a piece of a table: some hundred rows. */
 const pieceCharacters = 64 * 1024;
+
+/** Rows that are read in one go. */
+const rowsAtOnce = 500;
 
 /** Most files in a table. */
 export const filesMax = 1_000_000;
@@ -108,9 +112,35 @@ export function writeDifference({ missing, extra, shared }: TableDifference): Ui
   });
 }
 
+/** The JSON text of a difference, piece by piece: nothing is held up by a long one. */
+export function* differencePieces(
+  { missing, extra, shared }: TableDifference,
+): Generator<Uint8Array, void, undefined> {
+  const tables = Object.entries({ missing, extra, shared });
+  for (const [i, [name, table]] of tables.entries()) {
+    yield encoder.encode(`${i === 0 ? '{' : ','}"${name}":`);
+    yield* tablePieces(table);
+  }
+  yield encoder.encode('}');
+}
+
 /** The table in a JSON text. @throws ProtocolError `malformed` */
 export function readTable(bytes: Uint8Array): FileTable {
   return byPath(rows(parseJson(bytes, 'A file table'), 'files'));
+}
+
+/** The same for a long one, with the loop free in between. @throws ProtocolError `malformed` */
+export async function readLongTable(
+  bytes: Uint8Array,
+  clock: { breathe(): Promise<void> },
+): Promise<FileTable> {
+  const table = new Map<BytePath, FileRow>();
+  for (const part of membersInParts(bytes, rowsAtOnce)) {
+    for (const [path, row] of readTable(part)) table.set(path, row);
+    if (table.size > filesMax) throw new ProtocolError('malformed', 'A file table is too long');
+    await clock.breathe();
+  }
+  return table;
 }
 
 /** The orders in a JSON text. @throws ProtocolError `malformed` */

@@ -6,9 +6,11 @@ import { tablePath } from '../../src/wazuh/archive-format.ts';
 import { ArchiveReader } from '../../src/wazuh/archive-reader.ts';
 import {
   compareTables,
+  differencePieces,
   type FileRow,
   type FileTable,
   isSame,
+  readLongTable,
   readOrders,
   readTable,
   tablePieces,
@@ -189,5 +191,34 @@ test('splitMerged() refuses what is damaged', () => {
       (error) => error instanceof ClusterError && error.code === 'corrupt',
       text,
     );
+  }
+});
+
+test('a long table is read, and a long difference written, in parts', async () => {
+  const random = new SeededRandom('long tables');
+  const paths = ['a"b', 'c\\', '\\"', 'caf\xc3\xa9', '{', '}],', '\xff'];
+  const table = new Map(
+    Array.from({ length: 2345 }, (_, i) => [
+      `etc/rules/${random.pick(paths)}/${i}`,
+      { setKey: 'etc/rules/', mtimeS: i + 0.5, hash: fromBytes(random.bytes(64)), isMerged: false },
+    ]),
+  );
+  let breaths = 0;
+  const clock = {
+    breathe: () => {
+      breaths++;
+      return Promise.resolve();
+    },
+  };
+  assert.deepEqual(await readLongTable(writeTable(table), clock), table);
+  assert.ok(breaths > 3);
+  assert.deepEqual(await readLongTable(toBytes(' {} '), clock), new Map());
+  const difference = { missing: table, extra: new Map(), shared: new Map([...table].slice(0, 3)) };
+  assert.deepEqual(
+    JSON.parse(new TextDecoder().decode(concatBytes([...differencePieces(difference)]))),
+    JSON.parse(new TextDecoder().decode(writeDifference(difference))),
+  );
+  for (const text of ['', '[]', '{', '{"a": {}', '{}}', '{} x', '{"a', '{"a": 1}', '{]']) {
+    await assert.rejects(readLongTable(toBytes(text), clock), ProtocolError, text);
   }
 });

@@ -9,7 +9,7 @@ import { type BytePath, displayPath } from '../../base/bytes.ts';
 import type { Entry } from '../../files/entry.ts';
 import type { Clock, Logger, Zlib } from '../../ports.ts';
 import { packLarge, packSmall, packTable } from '../archive-writer.ts';
-import { type FileRow, type TableDifference, writeDifference } from '../file-table.ts';
+import { differencePieces, type FileRow, type TableDifference } from '../file-table.ts';
 import { archiveBytesMax } from './archive-limit.ts';
 import {
   batchesOf,
@@ -78,7 +78,7 @@ export class ArchiveBuilder {
       const text = `${this.#tooLargeCount} files are too large for an archive now.`;
       this.#ports.log.log('warning', text);
     }
-    yield* packTable(this.#ports.zlib, writeDifference(this.difference));
+    yield* packTable(this.#ports.zlib, differencePieces(this.difference));
   }
 
   // ---

@@ -22,7 +22,7 @@ import {
   compareTables,
   type FileRow,
   isSame,
-  readTable,
+  readLongTable,
   type TableDifference,
 } from '../file-table.ts';
 import { IncomingFiles, sendFile } from '../file-transfer.ts';
@@ -203,8 +203,7 @@ export class WorkerIntegrity {
     logPhrase(log, masterPhrases.integrityCheck.starting());
     let [files, difference] = [this.#inStep?.files ?? 0, undefined as TableDifference | undefined];
     if (this.#inStep?.digest !== upload.digest || this.#inStep.published !== published) {
-      const table = readTable(await tableIn(zlib, upload));
-      await clock.breathe();
+      const table = await readLongTable(await tableIn(zlib, upload), clock);
       files = table.size;
       difference = this.#ordered(compareTables(published.table, table), published);
       if (isSame(difference)) difference = undefined;
