@@ -7,6 +7,7 @@
 import process from 'node:process';
 import { abortReason } from '../base/async.ts';
 import type { Clock } from '../ports.ts';
+import { RunQueue } from './run-queue.ts';
 
 /** A task may hold the loop for so long before `breathe` makes it wait, ms. */
 const SLICE_MS = 8;
@@ -108,7 +109,8 @@ export const systemClock: Clock = {
 export interface LoopWatch {
   /**
    * The longest hold since the start or the last `reset`, ms; up to 20 ms too little, for one that
-   * begins while the process is at rest up to 100 ms.
+   * begins while the process is at rest up to 100 ms. Time in which the process was ready and the
+   * machine ran others is not counted, where the system tells.
    */
   longestHoldMs(): number;
   /** Forgets what was seen. */
@@ -124,7 +126,9 @@ export function watchLoop(): LoopWatch {
 /** Looks often while the process works, and seldom while it rests: that is most of the time. */
 class LoopSampler implements LoopWatch {
   #longestMs = 0;
+  readonly #queue = new RunQueue();
   #dueMs = 0;
+  #queuedMs = 0;
   #cpuMs = cpuMs();
   #timer: NodeJS.Timeout | undefined;
 
@@ -134,21 +138,25 @@ class LoopSampler implements LoopWatch {
 
   longestHoldMs(): number {
     // With the hold that may be going on.
-    return Math.max(this.#longestMs, performance.now() - this.#dueMs);
+    const lateMs = performance.now() - this.#dueMs;
+    if (lateMs <= this.#longestMs) return this.#longestMs;
+    return Math.max(this.#longestMs, lateMs - (this.#queue.waitedMs() - this.#queuedMs));
   }
 
   reset(): void {
     this.#longestMs = 0;
-    this.close();
+    clearTimeout(this.#timer);
     this.#wait(SAMPLE_MS);
   }
 
   close(): void {
     clearTimeout(this.#timer);
+    this.#queue.close();
   }
 
   #wait(ms: number): void {
     this.#dueMs = performance.now() + ms;
+    this.#queuedMs = this.#queue.waitedMs();
     this.#timer = setTimeout(() => this.#look(ms), ms);
     this.#timer.unref();
   }
