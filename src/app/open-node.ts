@@ -34,6 +34,7 @@ import { openIssuer } from './issuer.ts';
 import { type NodeCredentials, ownCertificate, readCredentials } from './own-certificate.ts';
 import { acquirePatiently } from './patient-lock.ts';
 import { type TlsFiles, tlsFiles } from './tls-files.ts';
+import { findWazuhDatabase } from './wazuh-database.ts';
 import { readWazuhSetting } from './wazuh-setting.ts';
 
 /** A node that is open in this process. */
@@ -241,7 +242,11 @@ async function openWazuhWorker(
   } as const;
   const loop = watchLoop();
   undo.push(() => loop.close());
-  const node = await WazuhWorkerNode.open(ports, config, nodeFacts(identity, loop), setting);
+  const { home } = config.wazuh;
+  const database = home === undefined ? undefined : await findWazuhDatabase(home, ports.clock);
+  undo.push(() => database?.close());
+  const facts = nodeFacts(identity, loop);
+  const node = await WazuhWorkerNode.open(ports, config, facts, setting, database);
   return {
     operations: workerOperations(node, (signal, work) => node.withSession(signal, work)),
     run: (signal) => runWatched(node, loop, signal),

@@ -16,12 +16,13 @@ import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
 import { IncomingFiles } from '../wazuh/file-transfer.ts';
 import { IncomingStrings } from '../wazuh/string-transfer.ts';
 import { SyncedFiles } from '../wazuh/synced-files.ts';
-import { IncomingGroups } from '../wazuh/worker/agent-groups.ts';
-import { WazuhAgentInfo } from '../wazuh/worker/agent-info.ts';
+import { type GroupsStore, IncomingGroups } from '../wazuh/worker/agent-groups.ts';
+import { type AgentNewsSource, WazuhAgentInfo } from '../wazuh/worker/agent-info.ts';
 import { type MasterAnswers, WazuhDialer } from '../wazuh/worker/dialer.ts';
 import { WazuhIntegrity } from '../wazuh/worker/integrity.ts';
 import { masterIn } from '../wazuh/worker/node-list.ts';
 import { nativeTelling, originalTelling, type WorkerTelling } from '../wazuh/worker/telling.ts';
+import { type AskForNews, WdbAgents } from '../wazuh/worker/wdb-agents.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
 import type { CheckDocument, StatusDocument, SyncDocument } from './documents.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -30,6 +31,16 @@ import { guardConfigOf } from './storage.ts';
 import { WazuhAgents } from './wazuh-agents.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 import { type Compared, WorkerTree } from './worker-tree.ts';
+
+/** Name of the value that holds what the database told and the master has not taken. */
+const keptNewsName = 'wazuh.untold';
+
+/** The database of a Wazuh installation: in place of muster's own store for agents and groups. */
+export interface WazuhDatabase {
+  readonly askForNews: AskForNews;
+  readonly groups: GroupsStore;
+  close(): void;
+}
 
 /** A worker of a Wazuh cluster. */
 export class WazuhWorkerNode {
@@ -44,6 +55,7 @@ export class WazuhWorkerNode {
   readonly #integrity: WazuhIntegrity;
   readonly #info: WazuhAgentInfo;
   readonly #tell: WorkerTelling;
+  readonly #groupsStore: GroupsStore;
   /** The master by its own words; undefined before it has answered. */
   #master: { readonly name: string; readonly version: string } | undefined;
   #isRunning = false;
@@ -54,6 +66,7 @@ export class WazuhWorkerNode {
     facts: NodeFacts,
     tree: WorkerTree,
     { key, clusterJson }: WazuhSetting,
+    database: WazuhDatabase | undefined,
   ) {
     this.#ports = ports;
     this.#config = config;
@@ -72,7 +85,8 @@ export class WazuhWorkerNode {
     this.#dialer = this.#makeDialer();
     const connection = () => this.#connection;
     const { integrity } = config;
-    const { news: source } = this.agents;
+    const source = this.#newsOf(database);
+    this.#groupsStore = database?.groups ?? this.agents.groups;
     this.#info = new WazuhAgentInfo({ ...ports, source, connection, tell }, {
       intervalMs: config.agents.infoIntervalMs,
     });
@@ -98,17 +112,21 @@ export class WazuhWorkerNode {
     );
   }
 
-  /** Opens the stores and mends what a crash may have left half done. */
+  /**
+   * Opens the stores and mends what a crash may have left half done.
+   * @param database that of the installation that this node stands beside, if there is one
+   */
   static async open(
     ports: PlainPorts,
     config: Config,
     facts: NodeFacts,
     setting: WazuhSetting,
+    database?: WazuhDatabase,
   ): Promise<WazuhWorkerNode> {
     // Masters tell hashes of this kind, and no modification times.
     const options = { algorithm: 'blake2b', preserveMtime: false } as const;
     const tree = await WorkerTree.open(ports, config, facts, options);
-    return new WazuhWorkerNode(ports, config, facts, tree, setting);
+    return new WazuhWorkerNode(ports, config, facts, tree, setting, database);
   }
 
   /** Works until the signal is aborted. */
@@ -241,6 +259,15 @@ export class WazuhWorkerNode {
     return this.#dialer.link.value?.connection;
   }
 
+  #newsOf(database: WazuhDatabase | undefined): AgentNewsSource {
+    if (database === undefined) return this.agents.news;
+    const { values } = this.agents.parts;
+    return new WdbAgents(database.askForNews, {
+      get: () => values.get(keptNewsName),
+      set: (text) => values.set(keptNewsName, text),
+    });
+  }
+
   #makeDialer(): WazuhDialer {
     const { worker, wazuh, keepAlive } = this.#config;
     return new WazuhDialer(this.#ports, {
@@ -264,7 +291,7 @@ export class WazuhWorkerNode {
     const { inbox } = this.#integrity;
     const strings = new IncomingStrings(random);
     const files = new IncomingFiles(hashing, inbox.receiver);
-    const { groups: store } = this.agents;
+    const store = this.#groupsStore;
     const groups = new IncomingGroups({ ...this.#ports, store, tell: this.#tell }, strings);
     return {
       entries: [
