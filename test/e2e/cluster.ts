@@ -3,7 +3,15 @@
  * an end of it all whatever happens. When a test fails, the logs of its nodes are printed.
  */
 import assert from 'node:assert/strict';
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -218,6 +226,20 @@ export class Cluster {
     const token = (await master.expect(0, 'token')).stdout.trim();
     await node.expect(0, 'join', token, '--name', name, '--root', node.root);
     appendFileSync(node.configFile, options.config ?? '');
+    return node;
+  }
+
+  /** Makes a worker of the Wazuh protocol; it is not started. */
+  wazuhWorker(name: string, master: string, key: string, options: NodeOptions = {}): TestNode {
+    const node = this.#node(name, options);
+    mkdirSync(node.directory, { recursive: true });
+    mkdirSync(node.root, { recursive: true });
+    writeFileSync(join(node.directory, 'wazuh.key'), `${key}\n`, { mode: 0o600 });
+    writeFileSync(
+      node.configFile,
+      `[node]\nname = "${name}"\nrole = "worker"\ncluster = "muster"\nroot = "${node.root}"\n` +
+        `protocol = "wazuh"\n[wazuh]\nmaster = ["${master}"]\n${options.config ?? ''}`,
+    );
     return node;
   }
 
