@@ -65,6 +65,8 @@ export interface SentArchive {
 export interface MasterChanges {
   /** Changes what is sent. */
   archive?: (archive: SentArchive) => SentArchive;
+  /** In place of comparing what the worker has with the tree. */
+  compared?: (connection: Connection, worker: FileTable) => Promise<void>;
   /** Replaces answers. */
   answers?: Iterable<readonly [string, Answer]>;
   /** Permissions, one after the other; true when they are used up. */
@@ -231,6 +233,10 @@ export class PlayedMaster {
   async #compare(connection: Connection, pieces: readonly Uint8Array[]): Promise<void> {
     const worker = readTable(await tableOf(pieces));
     this.tables.push(worker);
+    if (this.changes.compared !== undefined) {
+      await this.changes.compared(connection, worker);
+      return;
+    }
     const difference = compareTables(this.#table(), worker);
     if (isSame(difference)) {
       await connection.request('syn_m_c_ok', undefined);
@@ -282,7 +288,8 @@ function sink(archives: Map<BytePath, Uint8Array[]>, path: BytePath): FileSink {
   };
 }
 
-async function tableOf(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
+/** The table in an archive that holds nothing else. */
+export async function tableOf(pieces: readonly Uint8Array[]): Promise<Uint8Array> {
   const reader = new ArchiveReader(simZlib);
   const contents: Uint8Array[] = [];
   const take = async (events: AsyncIterable<{ readonly kind: string }>): Promise<void> => {
