@@ -9,7 +9,7 @@ export const clusterScenarios: readonly Scenario[] = [
   {
     name: 'cluster-trouble',
     summary: 'A master and three workers converge after edits and faults of every kind',
-    run: clusterTrouble,
+    run: (world) => clusterTrouble(world),
   },
   {
     name: 'agent-reports',
@@ -25,6 +25,11 @@ export const clusterScenarios: readonly Scenario[] = [
 
 /** Those that take too long for the tests. */
 export const longScenarios: readonly Scenario[] = [
+  {
+    name: 'wazuh-trouble',
+    summary: 'Native and Wazuh workers converge after edits and faults of every kind',
+    run: (world) => clusterTrouble(world, { workersCount: 1, wazuhWorkersCount: 2 }),
+  },
   {
     name: 'group-marathon',
     summary: 'The same after ten thousand operations',

@@ -8,8 +8,10 @@ import { parseConfig } from '../../src/config/parse.ts';
 import type { Issuer, OwnCertificate } from '../../src/identity/issuing.ts';
 import { MasterNode } from '../../src/node/master.ts';
 import type { NodeFacts } from '../../src/node/node-facts.ts';
+import { WazuhWorkerNode } from '../../src/node/wazuh-worker.ts';
 import { WorkerNode } from '../../src/node/worker.ts';
 import type { NodeIdentity, Ports, Stream } from '../../src/ports.ts';
+import { defaultClusterJson } from '../../src/wazuh/cluster-json.ts';
 import type { LinkProfile } from '../sim/link.ts';
 import { SimNetwork } from '../sim/network.ts';
 import { type Program, SimNode, type SimNodeOptions } from '../sim/node.ts';
@@ -20,6 +22,8 @@ import type { World } from '../sim/world.ts';
 /** How a simulated cluster is. */
 export interface SimClusterOptions {
   readonly workersCount?: number;
+  /** Workers besides that speak the protocol of Wazuh. @default 0 */
+  readonly wazuhWorkersCount?: number;
   readonly link?: Partial<LinkProfile>;
   /** Configuration lines of all nodes, TOML tables; keys of `[node]` cannot be given. */
   readonly config?: string;
@@ -45,6 +49,9 @@ connect_timeout = "3s"
 
 const clusterName = 'sim';
 
+const wazuhPrefix = 'wazuh';
+const wazuhSetting = { key: 'k'.repeat(32), clusterJson: defaultClusterJson };
+
 /** A master and its workers. */
 export class SimCluster {
   readonly world: World;
@@ -54,6 +61,7 @@ export class SimCluster {
   /** The running nodes, for tests that ask them something; replaced at each start. */
   readonly running = new Map<string, MasterNode | WorkerNode>();
   readonly #config: string;
+  readonly #hasWazuhWorkers: boolean;
 
   constructor(world: World, options: SimClusterOptions = {}) {
     this.world = world;
@@ -62,10 +70,14 @@ export class SimCluster {
     const make = (name: string, role: 'master' | 'worker') =>
       new SimNode(world, this.network, { name, role, cluster: clusterName, ...options.node });
     this.master = make('master', 'master');
-    this.workers = Array.from(
-      { length: options.workersCount ?? 2 },
-      (_, i) => make(`worker-${i + 1}`, 'worker'),
-    );
+    const { workersCount = 2, wazuhWorkersCount = 0 } = options;
+    this.#hasWazuhWorkers = wazuhWorkersCount > 0;
+    const named = (count: number, prefix: string) =>
+      Array.from({ length: count }, (_, i) => make(`${prefix}-${i + 1}`, 'worker'));
+    this.workers = [
+      ...named(workersCount, 'worker'),
+      ...named(wazuhWorkersCount, wazuhPrefix),
+    ];
     new TornFileChecker(world, this.master.disk, this.workers.map(({ disk }) => disk));
   }
 
@@ -80,7 +92,10 @@ export class SimCluster {
   }
 
   startWorker(worker: SimNode): void {
-    worker.start(this.#workerProgram(worker.name));
+    const isWazuh = worker.name.startsWith(wazuhPrefix);
+    worker.start(
+      isWazuh ? this.#wazuhWorkerProgram(worker.name) : this.#workerProgram(worker.name),
+    );
   }
 
   /** The running worker of a machine. */
@@ -125,7 +140,8 @@ export class SimCluster {
 
   #masterProgram(): Program {
     return async (ports, signal) => {
-      const config = this.#parse('master', '[master]\nlisten = "master:1517"\n');
+      const wazuh = this.#hasWazuhWorkers ? '[wazuh]\nlisten = "master:1516"\n' : '';
+      const config = this.#parse('master', `[master]\nlisten = "master:1517"\n${wazuh}`);
       const node = await MasterNode.open(
         {
           ...ports,
@@ -138,6 +154,7 @@ export class SimCluster {
           },
           authorityFingerprint: '00'.repeat(32),
           identify: (stream) => identityOf(stream, 'worker'),
+          wazuh: this.#hasWazuhWorkers ? wazuhSetting : undefined,
         },
         config,
         simFacts(ports, 'master', 'master'),
@@ -163,10 +180,19 @@ export class SimCluster {
     };
   }
 
-  #parse(name: string, more: string): Config {
+  #wazuhWorkerProgram(name: string): Program {
+    return async (ports, signal) => {
+      const config = this.#parse(name, '[wazuh]\nmaster = ["master:1516"]\n', 'wazuh');
+      const facts = simFacts(ports, name, 'worker');
+      const node = await WazuhWorkerNode.open(ports, config, facts, wazuhSetting);
+      await node.run(signal);
+    };
+  }
+
+  #parse(name: string, more: string, protocol = 'native'): Config {
     const role = name === 'master' ? 'master' : 'worker';
     const text = `[node]\nname = "${name}"\nrole = "${role}"\ncluster = "${clusterName}"\n` +
-      `root = "/tree"\n${this.#config}\n${more}`;
+      `root = "/tree"\nprotocol = "${protocol}"\n${this.#config}\n${more}`;
     return parseConfig({ fileName: '/state/muster.toml', text }).config;
   }
 }

@@ -5,7 +5,7 @@
 import type { SimNode } from '../sim/node.ts';
 import type { SeededRandom } from '../sim/random.ts';
 import type { World } from '../sim/world.ts';
-import { SimCluster } from './sim-cluster.ts';
+import { SimCluster, type SimClusterOptions } from './sim-cluster.ts';
 
 /** For how long things go wrong, and how long everything may take to be right again after that. */
 const troubleMs = 60_000;
@@ -14,9 +14,12 @@ const convergenceMs = 60_000;
 const directories = ['etc/rules', 'etc/decoders', 'etc/shared/default', 'etc/lists/a/b'];
 
 /** Runs a cluster through trouble. */
-export async function clusterTrouble(world: World): Promise<void> {
+export async function clusterTrouble(
+  world: World,
+  workers: Pick<SimClusterOptions, 'workersCount' | 'wazuhWorkersCount'> = { workersCount: 3 },
+): Promise<void> {
   const cluster = new SimCluster(world, {
-    workersCount: 3,
+    ...workers,
     link: { fragmentShare: 0.3 },
     node: { disk: { quotaBytes: 600_000_000 } },
   });
