@@ -54,9 +54,11 @@ function placesOf(config: Config): PlaceFacts[] {
     place('state', node.state, 'write', true),
     place('log', log.file, 'write', true),
     place('control socket', node.controlSocket, 'write', true),
-    place('certificate', files.authorityCertificate, 'read', false),
-    place('certificate', files.node, 'read', false),
-    place('key', files.node, 'read', false),
+    ...(node.protocol === 'wazuh' ? [] : [
+      place('certificate', files.authorityCertificate, 'read', false),
+      place('certificate', files.node, 'read', false),
+      place('key', files.node, 'read', false),
+    ]),
     ...(node.role === 'master' ? [place('key', files.authorityKey, 'read', false)] : []),
   ];
 }
@@ -75,9 +77,10 @@ async function listenFacts(config: Config, isRunning: boolean) {
   return { address, problem: isTaken ? 'another program listens there' : null };
 }
 
-async function masterFacts(config: Config) {
+async function masterFacts({ node, worker, wazuh }: Config) {
+  const addresses = node.protocol === 'wazuh' ? wazuh.master : worker.master;
   return await Promise.all(
-    config.worker.master.map(async (address) => ({
+    addresses.map(async (address) => ({
       address,
       problem: await probe(address, probeMs),
     })),

@@ -2,6 +2,7 @@
  * The real machine behind the command line. What only some commands need is loaded by those: the
  * shortest ones take a fraction of the time.
  */
+import { ClusterError } from '../base/errors.ts';
 import type { Host } from '../cli/host.ts';
 import { buildInfo } from '../runtime/build-info.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -54,6 +55,9 @@ export function systemHost(): Host {
       return await joinCluster(request, quietLog.logger);
     },
     readCertificates: async (config) => {
+      if (config.node.protocol === 'wazuh') {
+        throw new ClusterError('refused', 'A worker of a Wazuh cluster has no certificate');
+      }
       const { readCertificate } = await import('../runtime/certificates.ts');
       const { readCredentials } = await import('./own-certificate.ts');
       const { tlsFiles } = await import('./tls-files.ts');
