@@ -23,7 +23,6 @@ import { readErrorReply } from '../../src/wazuh/failure.ts';
 import { fernetKeys, openToken, sealToken } from '../../src/wazuh/fernet.ts';
 import { readOrders, readTable } from '../../src/wazuh/file-table.ts';
 import { encodeMessage, FrameDecoder, headerBytes, type Message } from '../../src/wazuh/frame.ts';
-import { mergedTime, mergeParts, splitMerged } from '../../src/wazuh/merged-file.ts';
 import { Reassembly } from '../../src/wazuh/reassembly.ts';
 import { plainReplies, takeReply } from '../../src/wazuh/replies.ts';
 import { SeededRandom } from '../sim/random.ts';
@@ -151,10 +150,6 @@ const documents: readonly (readonly [Uint8Array, (bytes: Uint8Array) => unknown]
   [toBytes(clusterJson), readClusterJson],
   [toBytes(takenText), readErrorReply],
   [toBytes(section), (bytes) => readClusterSection(new TextDecoder().decode(bytes))],
-  [
-    mergeParts([{ name: 'a', time: mergedTime(0.25), content: toBytes('abc') }]),
-    (bytes) => [...splitMerged(bytes)],
-  ],
 ];
 
 test('mutated documents are read or refused, never more', () => {

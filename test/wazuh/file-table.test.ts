@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concatBytes, fromBytes, fromText, toBytes, toHex } from '../../src/base/bytes.ts';
-import { ClusterError, ProtocolError } from '../../src/base/errors.ts';
+import { ProtocolError } from '../../src/base/errors.ts';
 import { tablePath } from '../../src/wazuh/archive-format.ts';
 import { ArchiveReader } from '../../src/wazuh/archive-reader.ts';
 import {
@@ -17,7 +17,6 @@ import {
   writeDifference,
   writeTable,
 } from '../../src/wazuh/file-table.ts';
-import { mergedTime, mergeParts, splitMerged } from '../../src/wazuh/merged-file.ts';
 import { pathFromText, pathToText } from '../../src/wazuh/path-text.ts';
 import { createZlib } from '../../src/runtime/zlib.ts';
 import { simHashing } from '../sim/hashing.ts';
@@ -167,32 +166,6 @@ test(
     assert.equal(ordersCount, 2);
   },
 );
-
-test('merged files come apart as they were put together', () => {
-  const parts = [
-    { name: '001', time: mergedTime(1_700_000_000_250), content: toBytes('a\nb') },
-    { name: 'with space', time: mergedTime(0), content: new Uint8Array(0) },
-  ];
-  const merged = mergeParts(parts);
-  assert.equal(
-    fromBytes(merged),
-    '3 001 2023-11-14 22:13:20.250000+00:00\na\nb0 with space 1970-01-01 00:00:00+00:00\n',
-  );
-  assert.deepEqual([...splitMerged(merged)], parts);
-  const hidden = mergeParts(['.a', '..', 'a/b', 'c'].map((name) => ({ ...parts[0]!, name })));
-  assert.deepEqual([...splitMerged(hidden)].map(({ name }) => name), ['c']);
-});
-
-test('splitMerged() refuses what is damaged', () => {
-  const time = mergedTime(0);
-  for (const text of ['x', `3 a ${time}\nab`, `-1 a ${time}\n`, `3 a now\nabc`, `3 a ${time}`]) {
-    assert.throws(
-      () => [...splitMerged(toBytes(text))],
-      (error) => error instanceof ClusterError && error.code === 'corrupt',
-      text,
-    );
-  }
-});
 
 test('a long table is read, and a long difference written, in parts', async () => {
   const random = new SeededRandom('long tables');
