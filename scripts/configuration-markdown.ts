@@ -39,7 +39,8 @@ function introduction(): string[] {
     'In a Wazuh cluster there may be no such file at all: with `--wazuh-home DIR` a node is what ' +
     'the `<cluster>` section of `DIR/etc/ossec.conf` says, with `DIR` as its root, the file sets ' +
     'and intervals of `DIR/framework/wazuh/core/cluster/cluster.json` (or those of 4.14), and ' +
-    '`$STATE_DIRECTORY` or `/var/lib/muster` for all that is its own. `home` under `[wazuh]` ' +
+    '`$STATE_DIRECTORY` or `/var/lib/muster` for all that is its own, and `DIR/logs/cluster.log` ' +
+    'as its log. `home` under `[wazuh]` ' +
     'reads the same where there is a file, which counts over it.',
     'Beside the file lies all else: the state directory is the directory of the file, with ' +
     '`muster.db`, `staging`, `versions`, `tls`, `control.sock`, `lock` and `logs/cluster.log`. ' +

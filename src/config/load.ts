@@ -38,13 +38,11 @@ export async function loadConfig(
   options: LoadOptions,
 ): Promise<ParsedConfig> {
   const { env, workingDirectory, wazuhHome, flags = {}, hostname } = options;
-  const isHomeAlone = wazuhHome !== undefined;
-  const main = isHomeAlone
-    ? { fileName: ossecConfOf(resolvePath(workingDirectory, wazuhHome)), text: '' }
-    : await findConfig(reader, configCandidates(options));
-  const homePath = isHomeAlone
-    ? resolvePath(workingDirectory, wazuhHome)
-    : wazuhHomeOf(main, env, workingDirectory);
+  const homeAlone = wazuhHome === undefined ? undefined : resolvePath(workingDirectory, wazuhHome);
+  const main = homeAlone === undefined
+    ? await findConfig(reader, configCandidates(options))
+    : { fileName: ossecConfOf(homeAlone), text: '' };
+  const homePath = homeAlone ?? wazuhHomeOf(main, env, workingDirectory);
   const home = homePath === undefined ? undefined : await readHome(reader, homePath);
   const patterns = includePatterns(main);
   const includes: ConfigFile[] = [];
@@ -60,7 +58,7 @@ export async function loadConfig(
     ...main,
     includes,
     home,
-    isHomeAlone,
+    homeAlone,
     env,
     flags,
     workingDirectory,

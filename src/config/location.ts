@@ -60,11 +60,12 @@ export interface Layout {
 
 /**
  * The layout of a node that is configured by a Wazuh installation alone: one directory for
- * everything, so that whoever runs a command finds the daemon by it.
+ * everything, so that whoever runs a command finds the daemon by it; but the log is where those look
+ * for it who read that of the installation.
  */
-export function homeLayout(env: Environment, state?: string): Layout {
+export function homeLayout(home: string, env: Environment, state?: string): Layout {
   const directory = state ?? fromSystemd(env['STATE_DIRECTORY']) ?? '/var/lib/muster';
-  const logs = fromSystemd(env['LOGS_DIRECTORY']) ?? `${directory}/logs`;
+  const logs = fromSystemd(env['LOGS_DIRECTORY']) ?? resolvePath(home, 'logs');
   return { ...ownLayout(directory), logFile: `${logs}/cluster.log` };
 }
 

@@ -39,8 +39,8 @@ export interface ConfigSources extends ConfigFile {
    * What a Wazuh installation says, which counts less than the files; undefined without one.
    */
   readonly home?: HomeValues | undefined;
-  /** Whether there is no file: everything comes from the installation. @default false */
-  readonly isHomeAlone?: boolean;
+  /** The installation where there is no file: everything comes from it. */
+  readonly homeAlone?: string | undefined;
   /** @default no variables */
   readonly env?: Environment;
   /** Values by dotted key, from the options of a command; texts are read like variables. */
@@ -140,9 +140,9 @@ class Resolver {
     this.#fileName = sources.fileName;
     this.#home = sources.home;
     this.#layout = (state) =>
-      sources.isHomeAlone === true
-        ? homeLayout(env, state)
-        : layoutOf(sources.fileName, env, state);
+      sources.homeAlone === undefined
+        ? layoutOf(sources.fileName, env, state)
+        : homeLayout(sources.homeAlone, env, state);
     this.#hostname = sources.hostname;
     this.#problems = problems;
     const variables = readEnvironment(env, problems);

@@ -73,7 +73,7 @@ test('an installation alone describes a worker of its cluster', async () => {
   assert.equal(config.node.root, home);
   assert.equal(config.node.state, '/var/lib/m');
   assert.equal(config.node.controlSocket, '/var/lib/m/control.sock');
-  assert.equal(config.log.file, '/var/lib/m/logs/cluster.log');
+  assert.equal(config.log.file, '/var/ossec/logs/cluster.log');
   assert.equal(config.log.phrases, 'wazuh');
   assert.deepEqual(config.wazuh, {
     master: ['10.0.0.7:1600'],
