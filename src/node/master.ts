@@ -237,7 +237,7 @@ export class MasterNode {
             nowMs: clock.monotonicMs(),
           })
         ),
-        ...this.#wazuh?.peers() ?? [],
+        ...this.#wazuh?.peers(generation?.number) ?? [],
       ],
     };
   }

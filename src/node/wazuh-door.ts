@@ -119,10 +119,12 @@ export class WazuhDoor {
 
   // --- what is told of the workers -----------------------------------------------------------
 
-  /** The workers, for the status of the master. */
-  peers(): PeerDocument[] {
+  /** The workers, for the status of the master, which has published this generation. */
+  peers(generation: number | undefined): PeerDocument[] {
     const nowMs = this.#ports.clock.monotonicMs();
-    return [...this.#master.peers.values()].map((peer) => peerDocument(peer, nowMs));
+    return [...this.#master.peers.values()].map((peer) =>
+      peerDocument(peer, { generation, nowMs })
+    );
   }
 
   /** The workers, for the list of nodes. */
@@ -217,7 +219,10 @@ function healthOf(heardMs: number): PeerHealth {
   };
 }
 
-function peerDocument(peer: WazuhPeer, nowMs: number): PeerDocument {
+function peerDocument(
+  peer: WazuhPeer,
+  { generation, nowMs }: { readonly generation: number | undefined; readonly nowMs: number },
+): PeerDocument {
   const { traffic, lastHeardMs, remote } = peer.connection;
   return {
     node: peer.node,
@@ -228,7 +233,8 @@ function peerDocument(peer: WazuhPeer, nowMs: number): PeerDocument {
     last_heard_ms_ago: Math.round(nowMs - lastHeardMs),
     clock_skew_ms: null,
     generation: peer.inStepWith ?? null,
-    in_sync: peer.isInStep ?? null,
+    // What was in step with an older generation is behind this one.
+    in_sync: peer.isInStep === undefined ? null : peer.isInStep && peer.inStepWith === generation,
     halted: [],
     bytes_received: traffic.bytesRead,
     bytes_sent: traffic.bytesWritten,

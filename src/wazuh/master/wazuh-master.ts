@@ -61,6 +61,9 @@ export interface WazuhMasterOptions {
   readonly groupsIntervalMs: number;
 }
 
+/** Workers of which it is remembered what groups they have. */
+const confirmedMax = 10_000;
+
 /** The master of Wazuh workers. */
 export class WazuhMaster {
   readonly published: PublishedFilesTable;
@@ -130,6 +133,8 @@ export class WazuhMaster {
     const { random, scheduler, groups, view } = this.#ports;
     const { node, connection } = peer;
     this.#ports.onConnection();
+    // Whoever has the key may come under many names.
+    if (this.#confirmed.size > confirmedMax) this.#confirmed.clear();
     const strings = new IncomingStrings(random);
     const groupsSend = new GroupsSend(
       {
