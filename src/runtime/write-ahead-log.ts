@@ -5,9 +5,10 @@
  * SQLite by itself carries the log over within a commit now and then, and flushes both files while
  * everything waits: on a busy disk for seconds. Here its three steps are taken apart. The log is
  * flushed by another thread; then SQLite copies the pages without flushing, some milliseconds; then
- * the database file is flushed by another thread. Until that is done the log must not be begun anew,
- * or a power failure could find pages in neither file. SQLite does not begin it anew while anybody
- * reads from it: a second connection does.
+ * the database file is flushed by another thread. A power failure must not find pages in the database
+ * that the log does not have, nor pages in neither: so nothing may be copied that came after the flush,
+ * and until the end the log must not be begun anew. SQLite does neither beyond what somebody reads:
+ * a second connection reads from before the first step until after the last.
  */
 import { closeSync, existsSync, fdatasync, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
@@ -83,12 +84,13 @@ export class WriteAheadLog {
   // ---
 
   async #carryOver(): Promise<void> {
-    await this.flush();
-    if (this.#isClosed) return;
     const reader = this.#reader ??= new DatabaseSync(this.#file, { readOnly: true });
     reader.exec('BEGIN');
     try {
+      // From here on nothing is copied that is committed later, and so perhaps not flushed.
       reader.prepare('SELECT count(*) FROM sqlite_schema').get();
+      await this.flush();
+      if (this.#isClosed) return;
       this.#copyPages();
       await this.#flushFile();
     } finally {
