@@ -75,6 +75,11 @@ export function agentIdText(id: AgentId): string {
   return String(id).padStart(3, '0');
 }
 
+/** So many agents, for people. */
+export function agentsText(count: number): string {
+  return count === 1 ? '1 agent' : `${count} agents`;
+}
+
 /** The number that a text such as `007` or `7` names; undefined where it names none. */
 export function parseAgentId(text: string): AgentId | undefined {
   if (!/^[0-9]{1,10}$/.test(text)) return undefined;

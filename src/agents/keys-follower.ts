@@ -7,6 +7,7 @@
 import { type BytePath, type ByteString, displayPath, toHex } from '../base/bytes.ts';
 import { Mutex } from '../base/async.ts';
 import type { Clock, HashAlgorithm, Hashing, Logger, TreeReader } from '../ports.ts';
+import { agentsText } from './agent.ts';
 import type { KeysChange, Registrations } from './store/registrations.ts';
 import type { AgentValues } from './store/values.ts';
 
@@ -89,7 +90,9 @@ export class KeysFollower {
     if (addedCount + removedCount > 0) {
       log.log(
         'info',
-        `${count} agents in "${path}": ${addedCount} added or changed, ${removedCount} removed.`,
+        `${
+          agentsText(count)
+        } in "${path}": ${addedCount} added or changed, ${removedCount} removed.`,
       );
     }
     if (unreadable === undefined) return;

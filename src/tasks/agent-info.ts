@@ -13,7 +13,7 @@ import { Mutex, Pipeline } from '../base/async.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { codeOf } from '../base/errors.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
-import { type AgentId, agentIdText } from '../agents/agent.ts';
+import { type AgentId, agentIdText, agentsText } from '../agents/agent.ts';
 import { Backlog, type Chunk, type ChunkAnswer } from '../agents/backlog.ts';
 import type { RecordIntake } from '../agents/record-intake.ts';
 import type { FactsStore } from '../agents/store/facts.ts';
@@ -198,10 +198,6 @@ function tellRefused(ids: readonly AgentId[], log: Logger): void {
 function summaryOf({ sent, refused }: Counts): string {
   return `Sent ${agentsText(sent)}.` +
     (refused === 0 ? '' : ` ${refused} are not known to the master.`);
-}
-
-function agentsText(count: number): string {
-  return count === 1 ? '1 agent' : `${count} agents`;
 }
 
 function readAnswer(reply: ReplyOf<'agents.report'>): ChunkAnswer {

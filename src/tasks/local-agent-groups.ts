@@ -9,6 +9,7 @@
  */
 import { Mutex } from '../base/async.ts';
 import { displayText } from '../base/bytes.ts';
+import { agentsText } from '../agents/agent.ts';
 import type { GroupChanges } from '../agents/group-changes.ts';
 import type { GroupPublication } from '../agents/group-publication.ts';
 import type { NamesChange } from '../files/directory-names.ts';
@@ -101,6 +102,9 @@ export class LocalAgentGroups implements Task {
     this.#gone.clear();
     if (count === 0) return;
     const names = gone.map((name) => `"${displayText(name)}"`).join(', ');
-    log.log('warning', `Groups without a directory were taken from ${count} agents: ${names}.`);
+    log.log(
+      'warning',
+      `Groups without a directory were taken from ${agentsText(count)}: ${names}.`,
+    );
   }
 }

@@ -4,7 +4,7 @@
  */
 import { type ByteString, displayText } from '../../base/bytes.ts';
 import { describeError } from '../../base/errors.ts';
-import type { AgentId } from '../../agents/agent.ts';
+import { type AgentId, agentsText } from '../../agents/agent.ts';
 import type { Clock } from '../../ports.ts';
 import { type AgentInfo, chunksOf, readAgentMessage } from '../agent-info.ts';
 import { type Answer, answering } from '../connection.ts';
@@ -107,7 +107,7 @@ export class AgentsReceived {
     try {
       const { firstContacts, unknownCount, problems } = await this.#intake.take(info);
       if (firstContacts.length > 0) this.#ports.onFirstContact(firstContacts);
-      if (unknownCount > 0) log.log('debug', `${unknownCount} agents do not exist here.`);
+      if (unknownCount > 0) log.log('debug', `Not registered here: ${agentsText(unknownCount)}.`);
       for (const problem of problems) log.log('warning', `${displayText(problem)}.`);
       return { chunksCount: chunksOf(info) };
     } catch (error) {
