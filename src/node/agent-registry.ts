@@ -17,6 +17,8 @@ export interface AgentRegistryPorts {
   readonly clock: Pick<Clock, 'breathe'>;
   readonly database: Pick<Database, 'exec' | 'flush'>;
   readonly registrations: Registrations;
+  /** Whether the numbers of the keys file are known: not before the first publication. */
+  readonly areKeysKnown: () => boolean;
   /** Called when agents have come or gone. */
   readonly onChange: () => void;
 }
@@ -38,7 +40,12 @@ export class AgentRegistry implements AgentAdministration {
   async add({ id: wanted, name, ip = anyAddress }: AgentAddition): Promise<AgentId> {
     checkName(name);
     checkAddress(ip);
-    const { database, registrations, onChange } = this.#ports;
+    const { database, registrations, areKeysKnown, onChange } = this.#ports;
+    if (wanted === undefined && !areKeysKnown()) {
+      throw new ClusterError('refused', `The numbers of ${this.#keysFile} are not known yet`, {
+        remedy: 'Start the master with "muster run" first, or give the agent a number',
+      });
+    }
     const id = inTransaction(database, () => {
       const free = wanted ?? registrations.nextId();
       if (registrations.get(free) !== undefined) {

@@ -44,7 +44,12 @@ export class MasterAgents {
     const { values } = this.parts;
     this.groups = new MasterGroups({ ...ports, assignments, values }, setting.config);
     this.registry = new AgentRegistry(
-      { ...ports, registrations: this.parts.registrations, onChange: () => this.groups.wake() },
+      {
+        ...ports,
+        registrations: this.parts.registrations,
+        areKeysKnown: () => ports.published() !== undefined,
+        onChange: () => this.groups.wake(),
+      },
       setting.config.agents.keysFile,
     );
   }

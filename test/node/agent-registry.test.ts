@@ -6,7 +6,7 @@ import { inTransaction } from '../../src/base/transaction.ts';
 import { AgentRegistry } from '../../src/node/agent-registry.ts';
 import { openAgentTables } from '../agents/store/tables.ts';
 
-function open() {
+function open(areKeysKnown = true) {
   const { database, clock, world } = openAgentTables();
   const heard: string[] = [];
   const registrations = new Registrations({ clock, database }, {
@@ -18,7 +18,13 @@ function open() {
   });
   heard.length = 0;
   const registry = new AgentRegistry(
-    { clock, database, registrations, onChange: () => heard.push('changed') },
+    {
+      clock,
+      database,
+      registrations,
+      areKeysKnown: () => areKeysKnown,
+      onChange: () => heard.push('changed'),
+    },
     'etc/client.keys',
   );
   const settle = <T>(promise: Promise<T>) => world.settle(promise);
@@ -43,6 +49,15 @@ test('an agent that is added exists, under its number or the next one', async ()
   assert.equal(registrations.get(8)?.ip, 'any');
   assert.equal(registrations.get(100)?.ip, '10.0.0.0/8');
   assert.equal(registrations.get(101)?.source, 'command');
+});
+
+test('before anything was published an agent needs a number of its own', async () => {
+  const { registry, settle } = open(false);
+  await assert.rejects(
+    settle(registry.add({ name: 'a' })),
+    refused(/etc\/client.keys are not known/),
+  );
+  assert.equal(await settle(registry.add({ id: 12, name: 'a' })), 12);
 });
 
 test('an agent that cannot be is not added', async () => {
