@@ -24,7 +24,7 @@ import { treePath, treeText, wordsFrom, writeTree } from './tree.ts';
 /** The largest time that a fleet takes to be in step, ms. */
 const stepLimitMs = 300_000;
 
-/** Where the trees of workers are: in memory, so that one disk does not serve a hundred machines. */
+/** Where workers have all that is theirs: in memory, so that one disk does not serve them all. */
 const memory = '/dev/shm';
 
 export const fanOut: Case = {
@@ -56,7 +56,7 @@ export const fanOut: Case = {
       title: 'Fan-out',
       parts: [
         `${count(filesCount)} files of a tree change at once, and all workers get them. Each ` +
-        'worker is a process of its own; all trees are in memory, and all processes share the ' +
+        'worker is a process of its own; all that is theirs is in memory, and all processes share the ' +
         'processors of this one machine, so that the time says little and the CPU of the master ' +
         'much. What it reads, hashes and packs it does once for all.',
         {
@@ -86,7 +86,8 @@ export const fleetAgents: Case = {
     const root = writeAgentTree(bench.freshPath('agents'), agentsCount, groups);
     const master = await bench.runningMaster(root, '');
     const workers: TestNode[] = [];
-    await grow(bench, master, workers, workersCount, bench.freshPath('trees'));
+    const places = join(memory, `muster-fleet-${process.pid}`);
+    await grow(bench, master, workers, workersCount, places);
     await everywhere([master, ...workers], ({ agents }) => agents.total === agentsCount);
     const share = agentsCount / workersCount;
     const agentsOf = (index: number) => numbers(share).map((id) => id + index * share);
@@ -97,6 +98,7 @@ export const fleetAgents: Case = {
     const steady = await reportSteadily(master, workers, agentsOf, isQuick ? 20 : 600);
     const change = await groupForAll(master, workers, agentsCount);
     await bench.stopNodes();
+    rmSync(places, { recursive: true, force: true });
     return {
       title: 'Agents of a fleet',
       parts: [
@@ -120,8 +122,9 @@ async function grow(
   directory: string,
 ): Promise<void> {
   while (workers.length < workersCount) {
-    const root = join(directory, `worker-${workers.length + 1}`);
-    const worker = await bench.worker(master, {}, root);
+    const own = join(directory, `worker-${workers.length + 1}`);
+    const place = { root: join(own, 'tree'), directory: join(own, 'state') };
+    const worker = await bench.worker(master, {}, place);
     worker.launch();
     workers.push(worker);
   }

@@ -122,9 +122,9 @@ export class Bench {
   async worker(
     master: TestNode,
     settings: Settings = {},
-    root = this.freshPath('worker-tree'),
+    place: { readonly root?: string; readonly directory?: string } = {},
   ): Promise<TestNode> {
-    const directory = this.freshPath('worker');
+    const { root = this.freshPath('worker-tree'), directory = this.freshPath('worker') } = place;
     const name = `worker-${this.#pathsCount}`;
     return await this.#cluster.worker(master, name, { directory, root, settings });
   }
