@@ -5,7 +5,7 @@ import process from 'node:process';
 import type { GroupShowDocument } from '../../src/node/agent-documents.ts';
 import { control } from '../e2e/control.ts';
 import type { TestNode } from '../e2e/cluster.ts';
-import { pause, until } from '../e2e/program.ts';
+import { pause } from '../e2e/program.ts';
 import { lineChart } from './chart.ts';
 import type { Bench, Case, Picture } from './harness.ts';
 import { DaemonWatch, residentBytes } from './processes.ts';
@@ -23,6 +23,9 @@ import { treePath, treeText, wordsFrom, writeTree } from './tree.ts';
 
 /** The largest time that a fleet takes to be in step, ms. */
 const stepLimitMs = 300_000;
+
+/** Pause between two looks at the groups of a worker, ms. */
+const groupLookMs = 250;
 
 /** Where workers have all that is theirs: in memory, so that one disk does not serve them all. */
 const memory = '/dev/shm';
@@ -95,7 +98,12 @@ export const fleetAgents: Case = {
       workers.map((worker, index) => handOver(worker, agentsOf(index).map(firstReport))),
     );
     for (const worker of workers) await settled(worker);
-    const steady = await reportSteadily(master, workers, agentsOf, isQuick ? 20 : 600);
+    const steady = await reportSteadily(
+      master,
+      workers,
+      agentsOf,
+      isQuick ? 20 : 600,
+    );
     const change = await groupForAll(master, workers, agentsCount);
     await bench.stopNodes();
     rmSync(places, { recursive: true, force: true });
@@ -204,6 +212,7 @@ async function reportSteadily(
         size(Math.max(...workers.map((one) => residentBytes(one.daemon.pid)!))),
         count(backlogs.reduce((sum, one) => sum + one, 0)),
       ]);
+      console.error(`  ${rows.at(-1)!.join(' | ')}`);
       tenth++;
     }
   }
@@ -223,14 +232,7 @@ async function groupForAll(
   const startMs = performance.now();
   await master.expect(0, 'groups', 'assign', 'web', '--all-agents');
   const assignedMs = performance.now() - startMs;
-  await Promise.all(
-    workers.map((worker) =>
-      until(`the group of all agents on ${worker.name}`, async () => {
-        const { body } = await control(worker.controlSocket, '/v1/groups/web');
-        return (body as GroupShowDocument).group.agents === agentsCount;
-      }, arrivalLimitMs)
-    ),
-  );
+  for (const worker of workers) await hasGroup(worker, agentsCount);
   const confirmedMs = performance.now() - startMs;
   const { cpuMs } = await watch.end();
   return {
@@ -249,4 +251,18 @@ async function everywhere(
   isWanted: Parameters<TestNode['status']>[0],
 ): Promise<void> {
   await Promise.all(nodes.map((node) => node.status(isWanted, arrivalLimitMs)));
+}
+
+/** Waits until all agents have the group; not looking often, since each answer goes through all. */
+async function hasGroup(worker: TestNode, agentsCount: number): Promise<void> {
+  const endMs = performance.now() + arrivalLimitMs;
+  for (;;) {
+    const { body } = await control(worker.controlSocket, '/v1/groups/web');
+    const { agents } = (body as GroupShowDocument).group;
+    if (agents === agentsCount) return;
+    if (performance.now() > endMs) {
+      throw new Error(`Only ${agents} have the group on ${worker.name}`);
+    }
+    await pause(groupLookMs);
+  }
 }
