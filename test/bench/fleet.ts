@@ -7,7 +7,7 @@ import { control } from '../e2e/control.ts';
 import type { TestNode } from '../e2e/cluster.ts';
 import { pause } from '../e2e/program.ts';
 import { lineChart } from './chart.ts';
-import type { Bench, Case, Picture } from './harness.ts';
+import type { Bench, Case, Picture, Section } from './harness.ts';
 import { DaemonWatch, residentBytes } from './processes.ts';
 import {
   arrivalLimitMs,
@@ -83,43 +83,44 @@ export const fleetAgents: Case = {
   name: 'fleet-agents',
   summary: 'agents of 25 workers that report all the time, and a group for all of them',
   run: async (bench) => {
-    const { isQuick } = bench.options;
-    const [workersCount, agentsCount] = isQuick ? [3, 600] : [25, 50_000];
-    const groups = ['default', 'web'];
-    const root = writeAgentTree(bench.freshPath('agents'), agentsCount, groups);
-    const master = await bench.runningMaster(root, '');
-    const workers: TestNode[] = [];
     const places = join(memory, `muster-fleet-${process.pid}`);
-    await grow(bench, master, workers, workersCount, places);
-    await everywhere([master, ...workers], ({ agents }) => agents.total === agentsCount);
-    const share = agentsCount / workersCount;
-    const agentsOf = (index: number) => numbers(share).map((id) => id + index * share);
-    await Promise.all(
-      workers.map((worker, index) => handOver(worker, agentsOf(index).map(firstReport))),
-    );
-    for (const worker of workers) await settled(worker);
-    const steady = await reportSteadily(
-      master,
-      workers,
-      agentsOf,
-      isQuick ? 20 : 600,
-    );
-    const change = await groupForAll(master, workers, agentsCount);
-    await bench.stopNodes();
-    rmSync(places, { recursive: true, force: true });
-    return {
-      title: 'Agents of a fleet',
-      parts: [
-        `${count(agentsCount)} agents report to ${workersCount} workers, each agent every ten ` +
-        'seconds. CPU is that of the master; RSS and backlog are looked at in each tenth of the ' +
-        'time.',
-        steady,
-        'One command gives a group to all agents; the time is until every worker has confirmed it.',
-        change,
-      ],
-    };
+    try {
+      return await measureFleet(bench, places);
+    } finally {
+      await bench.stopNodes();
+      rmSync(places, { recursive: true, force: true });
+    }
   },
 };
+
+async function measureFleet(bench: Bench, places: string): Promise<Section> {
+  const { isQuick } = bench.options;
+  const [workersCount, agentsCount] = isQuick ? [3, 600] : [25, 50_000];
+  const root = writeAgentTree(bench.freshPath('agents'), agentsCount, ['default', 'web']);
+  const master = await bench.runningMaster(root, '');
+  const workers: TestNode[] = [];
+  await grow(bench, master, workers, workersCount, places);
+  await everywhere([master, ...workers], ({ agents }) => agents.total === agentsCount);
+  const share = agentsCount / workersCount;
+  const agentsOf = (index: number) => numbers(share).map((id) => id + index * share);
+  await Promise.all(
+    workers.map((worker, index) => handOver(worker, agentsOf(index).map(firstReport))),
+  );
+  for (const worker of workers) await settled(worker);
+  const steady = await reportSteadily(master, workers, agentsOf, isQuick ? 20 : 600);
+  const change = await groupForAll(master, workers, agentsCount);
+  return {
+    title: 'Agents of a fleet',
+    parts: [
+      `${count(agentsCount)} agents report to ${workersCount} workers, each agent every ten ` +
+      'seconds. CPU is that of the master; RSS and backlog are looked at in each tenth of the ' +
+      'time.',
+      steady,
+      'One command gives a group to all agents; the time is until every worker has confirmed it.',
+      change,
+    ],
+  };
+}
 
 /** Adds workers that are in step, up to such a number. */
 async function grow(
