@@ -78,6 +78,7 @@ export class Bench {
   readonly #trees = new Map<number, string>();
   #rsync: Promise<RsyncDaemon> | undefined;
   #pathsCount = 0;
+  #workersCount = 0;
 
   constructor(options: BenchOptions) {
     this.options = options;
@@ -125,7 +126,7 @@ export class Bench {
     place: { readonly root?: string; readonly directory?: string } = {},
   ): Promise<TestNode> {
     const { root = this.freshPath('worker-tree'), directory = this.freshPath('worker') } = place;
-    const name = `worker-${this.#pathsCount}`;
+    const name = `worker-${++this.#workersCount}`;
     return await this.#cluster.worker(master, name, { directory, root, settings });
   }
 
