@@ -36,17 +36,22 @@ export function write(path: string, content: string | Uint8Array, mtimeMs?: numb
   fs.renameSync(draft, path);
 }
 
-/** All regular files below a directory, by relative path; each character is a byte of the name. */
+/**
+ * All regular files below a directory, by relative path; each character is a byte of the name. What
+ * a node that runs takes away meanwhile is left out.
+ */
 export function filesBelow(root: string): Map<string, FileState> {
   const files = new Map<string, FileState>();
   const walk = (directory: string): void => {
     const path = Buffer.concat([Buffer.from(`${root}/`), Buffer.from(directory, 'latin1')]);
-    for (const name of fs.readdirSync(path, { encoding: 'buffer' })) {
+    for (const name of unlessGone(() => fs.readdirSync(path, { encoding: 'buffer' })) ?? []) {
       const relative = directory + name.toString('latin1');
       const full = Buffer.concat([path, name]);
-      const stats = fs.lstatSync(full);
-      if (stats.isDirectory()) walk(`${relative}/`);
-      else if (stats.isFile()) files.set(relative, stateOf(full, stats));
+      const stats = fs.lstatSync(full, { throwIfNoEntry: false });
+      if (stats?.isDirectory()) walk(`${relative}/`);
+      if (!stats?.isFile()) continue;
+      const state = unlessGone(() => stateOf(full, stats));
+      if (state !== undefined) files.set(relative, state);
     }
   };
   if (fs.existsSync(root)) walk('');
@@ -91,6 +96,15 @@ export function assertNothingStaged(nodeDirectory: string): void {
 }
 
 // ---
+
+function unlessGone<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
 
 function stateOf(path: Buffer, stats: fs.Stats): FileState {
   return {
