@@ -78,11 +78,6 @@ export interface AgentInfoPorts {
   readonly session: () => Session | undefined;
 }
 
-interface Counts {
-  sent: number;
-  refused: number;
-}
-
 /** Sends the backlog. */
 export class AgentInfo implements Task {
   readonly name = 'agent-info';
@@ -91,7 +86,6 @@ export class AgentInfo implements Task {
   readonly #ports: AgentInfoPorts;
   readonly #epoch: string;
   readonly #meeting = new Mutex();
-  #lastConfirmedMs: number | undefined;
   #questionsLeft = questionsAfterChange;
   #lastAskedMs: number;
 
@@ -102,22 +96,17 @@ export class AgentInfo implements Task {
     this.schedule = { intervalMs: options.intervalMs, deadlineMs, isStaggered: true };
   }
 
-  /** Wall clock of the master's last confirmation, ms since 1970; undefined before the first. */
-  get lastConfirmedMs(): number | undefined {
-    return this.#lastConfirmedMs;
-  }
-
   async round(turn: Turn): Promise<RoundReport> {
     const session = this.#ports.session();
     if (session === undefined) return { summary: undefined };
     this.#askAgainWhereDue();
-    const counts: Counts = { sent: 0, refused: 0 };
+    let sent = 0;
     const refused: AgentId[] = [];
     const sending = new Pipeline(chunksAtOnce);
     try {
       for await (const chunk of this.#ports.backlog.chunks()) {
-        if (counts.sent === 0) turn.starting();
-        counts.sent += chunk.sent.length;
+        if (sent === 0) turn.starting();
+        sent += chunk.sent.length;
         await sending.add(this.#send(session, chunk, refused, turn.signal));
       }
       await sending.finish();
@@ -128,13 +117,12 @@ export class AgentInfo implements Task {
     } finally {
       await sending.settle();
     }
-    counts.refused = refused.length;
     if (refused.length > 0) tellRefused(refused, turn.log);
-    if (counts.sent === 0) return { summary: undefined };
-    const isBusy = counts.sent >= manyAgents && this.#ports.backlog.count > 0;
+    if (sent === 0) return { summary: undefined };
+    const isBusy = sent >= manyAgents && this.#ports.backlog.count > 0;
     return {
-      summary: summaryOf(counts),
-      facts: { ...counts },
+      summary: summaryOf(sent, refused.length),
+      facts: { sent, refused: refused.length },
       ...(isBusy ? { pauseMs: busyPauseMs } : {}),
     };
   }
@@ -163,14 +151,13 @@ export class AgentInfo implements Task {
     refused: AgentId[],
     signal: AbortSignal,
   ): Promise<void> {
-    const { backlog, clock } = this.#ports;
+    const { backlog } = this.#ports;
     const request = { epoch: this.#epoch, records: chunk.records };
     const reply = await session.request('agents.report', request, { signal });
     await this.#meeting.run(() => this.#meetMaster(reply.epoch));
     const answer = readAnswer(reply);
     backlog.settle(chunk, answer);
     for (const id of Backlog.newlyRefused(chunk, answer)) refused.push(id);
-    this.#lastConfirmedMs = clock.nowMs();
   }
 
   /** A master with another database has none of what was confirmed before. */
@@ -195,7 +182,7 @@ function tellRefused(ids: readonly AgentId[], log: Logger): void {
   );
 }
 
-function summaryOf({ sent, refused }: Counts): string {
+function summaryOf(sent: number, refused: number): string {
   return `Sent ${agentsText(sent)}.` +
     (refused === 0 ? '' : ` ${refused} are not known to the master.`);
 }
