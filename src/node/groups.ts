@@ -7,7 +7,7 @@ import type { Config } from '../config/config.ts';
 import { DirectoryNames, type NamesChange } from '../files/directory-names.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { Clock } from '../ports.ts';
-import type { GroupFacts, GroupFile } from './agent-operations.ts';
+import type { GroupFacts, GroupFile, GroupSource } from './agent-operations.ts';
 
 /** The groups, as the tables of files tell. */
 export class Groups implements GroupCatalogue {
@@ -61,4 +61,29 @@ export class Groups implements GroupCatalogue {
       .map(({ path, size }) => ({ path: displayPath(path), size }))
       .sort((left, right) => (left.path < right.path ? -1 : 1));
   }
+}
+
+/** The groups of a worker, for commands: those of its own files, whoever assigns agents to them. */
+export abstract class WorkerGroupView implements GroupSource {
+  protected readonly catalogue: Groups;
+
+  constructor(catalogue: Groups) {
+    this.catalogue = catalogue;
+  }
+
+  async groups(): Promise<GroupFacts[]> {
+    await this.catalogue.refresh();
+    return this.catalogue.list();
+  }
+
+  get groupsCount(): number {
+    return this.catalogue.count;
+  }
+
+  async groupFiles(name: string): Promise<GroupFile[] | undefined> {
+    await this.catalogue.refresh();
+    return await this.catalogue.files(name);
+  }
+
+  abstract confirmedMs(): number | undefined;
 }

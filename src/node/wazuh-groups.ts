@@ -14,8 +14,7 @@ import type { Manifest } from '../files/manifest.ts';
 import type { PlainPorts } from '../ports.ts';
 import { type AgentGroups, globalGroupsHash, groupHash } from '../wazuh/agent-groups.ts';
 import type { GroupsStore } from '../wazuh/worker/agent-groups.ts';
-import type { GroupSource } from './agent-operations.ts';
-import { Groups } from './groups.ts';
+import { Groups, WorkerGroupView } from './groups.ts';
 
 /** What the groups of a worker stand on. */
 export interface WazuhGroupPorts extends PlainPorts {
@@ -25,16 +24,15 @@ export interface WazuhGroupPorts extends PlainPorts {
 }
 
 /** The groups of a worker in a Wazuh cluster. */
-export class WazuhGroups implements GroupSource, GroupsStore {
+export class WazuhGroups extends WorkerGroupView implements GroupsStore {
   readonly #ports: WazuhGroupPorts;
-  readonly #groups: Groups;
   readonly #assignments: Assignments;
   #hash: { readonly value: string | undefined } | undefined;
   #confirmedMs: number | undefined;
 
   constructor(ports: WazuhGroupPorts, config: Config) {
+    super(new Groups(ports, config, ports.actual));
     this.#ports = ports;
-    this.#groups = new Groups(ports, config, ports.actual);
     this.#assignments = new Assignments(ports.database);
   }
 
@@ -43,10 +41,10 @@ export class WazuhGroups implements GroupSource, GroupsStore {
   /** @throws ClusterError `notFound` for agents whose groups are not here; others are taken over */
   async apply(agents: readonly AgentGroups[]): Promise<void> {
     const { registrations } = this.#ports;
-    await this.#groups.refresh();
+    await this.catalogue.refresh();
     const missing = new Set<string>();
     const taken = agents.filter(({ id, groups }) => {
-      const absent = groups.filter((group) => !isGroupName(group) || !this.#groups.has(group));
+      const absent = groups.filter((group) => !isGroupName(group) || !this.catalogue.has(group));
       for (const group of absent) missing.add(group);
       return id > 0 && absent.length === 0;
     });
@@ -101,21 +99,7 @@ export class WazuhGroups implements GroupSource, GroupsStore {
 
   // --- for commands --------------------------------------------------------------------------
 
-  async groups() {
-    await this.#groups.refresh();
-    return this.#groups.list();
-  }
-
-  get groupsCount(): number {
-    return this.#groups.count;
-  }
-
-  async groupFiles(name: string) {
-    await this.#groups.refresh();
-    return await this.#groups.files(name);
-  }
-
-  confirmedMs(): number | undefined {
+  override confirmedMs(): number | undefined {
     return this.#confirmedMs;
   }
 }

@@ -9,9 +9,8 @@ import type { Ports } from '../ports.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
 import { groupsHandlers, pullGroups } from '../tasks/agent-groups-send.ts';
-import type { GroupSource } from './agent-operations.ts';
 import type { AgentParts } from './agent-parts.ts';
-import { Groups } from './groups.ts';
+import { Groups, WorkerGroupView } from './groups.ts';
 
 /** What the groups of a worker stand on. */
 export interface WorkerGroupPorts extends Ports {
@@ -21,15 +20,14 @@ export interface WorkerGroupPorts extends Ports {
 }
 
 /** The groups of a worker. */
-export class WorkerGroups implements GroupSource {
+export class WorkerGroups extends WorkerGroupView {
   readonly mirror: GroupMirror;
   readonly #ports: WorkerGroupPorts;
-  readonly #groups: Groups;
   #finishedGeneration = 0;
 
   constructor(ports: WorkerGroupPorts, config: Config) {
+    super(new Groups(ports, config, ports.actual));
     this.#ports = ports;
-    this.#groups = new Groups(ports, config, ports.actual);
     this.mirror = new GroupMirror(
       {
         ...ports,
@@ -37,8 +35,8 @@ export class WorkerGroups implements GroupSource {
         values: ports.parts.values,
         finishedGeneration: () => this.#finishedGeneration,
         catalogue: async () => {
-          await this.#groups.refresh();
-          return this.#groups;
+          await this.catalogue.refresh();
+          return this.catalogue;
         },
         existence: {
           added: (id, name) => this.#added(id, name),
@@ -69,21 +67,7 @@ export class WorkerGroups implements GroupSource {
     }
   }
 
-  async groups() {
-    await this.#groups.refresh();
-    return this.#groups.list();
-  }
-
-  get groupsCount(): number {
-    return this.#groups.count;
-  }
-
-  async groupFiles(name: string) {
-    await this.#groups.refresh();
-    return await this.#groups.files(name);
-  }
-
-  confirmedMs(): number | undefined {
+  override confirmedMs(): number | undefined {
     return this.mirror.confirmedMs;
   }
 
