@@ -28,8 +28,8 @@ export interface IntakeOptions {
 
 /** What became of some reports. */
 export interface Intake {
-  /** Why a report was refused, in the order of the reports; undefined where it was taken. */
-  readonly problems: readonly (string | undefined)[];
+  /** Reports that were not taken, by their places, and why. */
+  readonly refused: readonly { readonly index: number; readonly problem: string }[];
   /** Agents of which nothing had been reported before. */
   readonly firstContacts: readonly AgentId[];
 }
@@ -54,16 +54,19 @@ export class ReportIntake {
 
   /** Takes in reports; when this resolves, they are on the disk. */
   async take(reports: readonly AgentReport[]): Promise<Intake> {
-    const problems: (string | undefined)[] = [];
+    const refused: { index: number; problem: string }[] = [];
     const firstContacts: AgentId[] = [];
-    for (const slice of slices(reports, transactionRowsMax)) {
+    for (const slice of slices(reports.entries(), transactionRowsMax)) {
       inTransaction(this.#database, () => {
-        for (const report of slice) problems.push(this.#takeOne(report, firstContacts));
+        for (const [index, report] of slice) {
+          const problem = this.#takeOne(report, firstContacts);
+          if (problem !== undefined) refused.push({ index, problem });
+        }
       });
       await this.#clock.breathe();
     }
     await this.#database.flush();
-    return { problems, firstContacts };
+    return { refused, firstContacts };
   }
 
   #takeOne({ id, facts: given }: AgentReport, firstContacts: AgentId[]): string | undefined {

@@ -8,9 +8,10 @@ import { AgentViews } from '../agents/store/views.ts';
 import { KeysFollower } from '../agents/keys-follower.ts';
 import { ReportIntake } from '../agents/report-intake.ts';
 import { type ByteString, fromBytes, fromText, toHex } from '../base/bytes.ts';
+import { describeError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Manifest } from '../files/manifest.ts';
-import type { HashAlgorithm, PlainPorts } from '../ports.ts';
+import type { HashAlgorithm, Logger, PlainPorts } from '../ports.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { NodeFacts } from './node-facts.ts';
 
@@ -75,6 +76,37 @@ export function keysHash(
   const path = fromText(config.agents.keysFile);
   const set = sets.setOf(path);
   return set === undefined ? undefined : manifest(set.name)?.get(path)?.hash;
+}
+
+/** What following the applied keys file takes. */
+export interface AppliedKeysPorts {
+  readonly log: Logger;
+  readonly sets: SetTable;
+  /** The table of a set as it is on this node's disk. */
+  readonly actual: (set: string) => Manifest;
+}
+
+/**
+ * A worker's round of integrity is over, after which these sets are as on the master: the agents of
+ * the keys file exist if its set is one of them. The files are in step whatever comes of this, so
+ * that a failure is logged, and the next round tries again.
+ * @returns whether other registrations were taken up
+ */
+export async function followAppliedKeys(
+  { keys }: AgentParts,
+  { log, sets, actual }: AppliedKeysPorts,
+  config: Config,
+  isInStep: (set: string) => boolean,
+): Promise<boolean> {
+  const { keysFile } = config.agents;
+  const set = sets.setOf(fromText(keysFile));
+  if (set === undefined || !isInStep(set.name)) return false;
+  try {
+    return await keys.follow(keysHash(config, sets, actual));
+  } catch (error) {
+    log.log('error', `Cannot take up the agents of "${keysFile}": ${describeError(error)}`);
+    return false;
+  }
 }
 
 /** Name of the value that holds the epoch. */

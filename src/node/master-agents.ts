@@ -5,7 +5,6 @@
 import { RecordIntake } from '../agents/record-intake.ts';
 import { Assignments } from '../agents/store/assignments.ts';
 import type { AgentReport } from '../agents/report.ts';
-import { describeError } from '../base/errors.ts';
 import type { Generation } from '../files/generation.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import { agentInfoHandlers, SilentAgents } from '../tasks/agent-info.ts';
@@ -15,7 +14,8 @@ import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './
 import { type MasterGroupPorts, MasterGroups } from './master-groups.ts';
 
 /** What the agents of a master stand on. */
-export interface MasterAgentPorts extends Omit<MasterGroupPorts, 'assignments' | 'values'> {
+export interface MasterAgentPorts
+  extends Omit<MasterGroupPorts, 'assignments' | 'values' | 'followKeys'> {
   /** How far the clock of a worker in session is ahead, ms. */
   readonly skewMs: (node: string) => number;
 }
@@ -41,8 +41,12 @@ export class MasterAgents {
         assignments.remove(id);
       },
     });
-    const { values } = this.parts;
-    this.groups = new MasterGroups({ ...ports, assignments, values }, setting.config);
+    const { values, keys } = this.parts;
+    const { config } = setting;
+    const followKeys = async ({ manifests }: Generation) => {
+      await keys.follow(keysHash(config, ports.sets, (set) => manifests.get(set)));
+    };
+    this.groups = new MasterGroups({ ...ports, assignments, values, followKeys }, config);
     this.registry = new AgentRegistry(
       {
         ...ports,
@@ -50,7 +54,7 @@ export class MasterAgents {
         areKeysKnown: () => ports.published() !== undefined,
         onChange: () => this.groups.wake(),
       },
-      setting.config.agents.keysFile,
+      config.agents.keysFile,
     );
   }
 
@@ -75,35 +79,10 @@ export class MasterAgents {
     ];
   }
 
-  /** This generation was published: the agents of its keys file exist. */
-  async follow(generation: Generation | undefined): Promise<void> {
-    if (generation === undefined) return;
-    const { config } = this.#setting;
-    const { sets, log } = this.#ports;
-    const hash = keysHash(config, sets, (set) => generation.manifests.get(set));
-    try {
-      await this.parts.keys.follow(hash);
-    } catch (error) {
-      log.log(
-        'error',
-        `Cannot take up the agents of "${config.agents.keysFile}": ` +
-          describeError(error),
-      );
-    }
-    this.groups.wake();
-  }
-
   /** Takes in reports of agents that report to the master itself. */
   async report(reports: readonly AgentReport[]) {
-    const { problems, firstContacts } = await this.parts.intake.take(reports);
+    const { refused, firstContacts } = await this.parts.intake.take(reports);
     if (firstContacts.length > 0) this.groups.changes.firstContact(firstContacts);
-    return problemsOf(problems);
+    return refused;
   }
-}
-
-/** The problems that there are, each with the place of its report. */
-export function problemsOf(
-  problems: readonly (string | undefined)[],
-): { readonly index: number; readonly problem: string }[] {
-  return problems.flatMap((problem, index) => problem === undefined ? [] : [{ index, problem }]);
 }

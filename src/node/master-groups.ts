@@ -43,6 +43,8 @@ export interface MasterGroupPorts extends Ports {
   readonly scan: (signal: AbortSignal) => Promise<void>;
   readonly assignments: Assignments;
   readonly values: AgentValues;
+  /** The agents of the published keys file exist. */
+  readonly followKeys: (published: Generation) => Promise<void>;
 }
 
 /** The groups of a master. */
@@ -84,6 +86,7 @@ export class MasterGroups implements GroupSource, GroupAdministration {
         clock: ports.clock,
         publication: this.publication,
         changes: this.changes,
+        followKeys: ports.followKeys,
         published,
         groups: this.#groups,
       },
@@ -107,7 +110,7 @@ export class MasterGroups implements GroupSource, GroupAdministration {
     });
   }
 
-  /** Something may have to be published, or groups may have come or gone. */
+  /** Something may have to be published, or agents or groups may have come or gone. */
   wake(): void {
     this.#ports.scheduler.wake('local-agent-groups');
   }

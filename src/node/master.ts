@@ -161,7 +161,7 @@ export class MasterNode {
       : undefined;
     const stopTelling = this.#publication.latest.listen((generation) => {
       if (generation === undefined) return;
-      void this.agents.follow(generation);
+      this.agents.groups.wake();
       this.#wazuh?.follow(generation);
       for (const { session } of this.#acceptor.peers.values()) {
         session.event('integrity.published', { generation: generation.number });
@@ -170,7 +170,6 @@ export class MasterNode {
     const sessions = () => [...this.#acceptor.peers.values()].map((peer) => peer.session);
     const { own, issuer } = this.#ports;
     const renew = renewByAuthority(this.#ports, own, issuer, this.facts.identity);
-    void this.agents.follow(this.generation);
     this.#isRunning = true;
     try {
       await this.#wazuh?.open(this.generation);

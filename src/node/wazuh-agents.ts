@@ -2,23 +2,21 @@
  * The agents of a worker in a Wazuh cluster: those of its keys file, and what they report to it.
  */
 import type { AgentReport } from '../agents/report.ts';
-import { describeError } from '../base/errors.ts';
-import type { SetTable } from '../files/file-set.ts';
-import type { Manifest } from '../files/manifest.ts';
 import type { PlainPorts } from '../ports.ts';
 import type { AgentNewsSource } from '../wazuh/worker/agent-info.ts';
 import { StoredAgents } from '../wazuh/worker/stored-agents.ts';
 import type { AgentSource } from './agent-operations.ts';
-import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
-import { problemsOf } from './master-agents.ts';
+import {
+  type AgentParts,
+  type AgentSetting,
+  type AppliedKeysPorts,
+  followAppliedKeys,
+  openAgentParts,
+} from './agent-parts.ts';
 import { WazuhGroups } from './wazuh-groups.ts';
 
 /** What the agents stand on. */
-export interface WazuhAgentPorts extends PlainPorts {
-  readonly sets: SetTable;
-  /** The table of a set as it is on this node's disk. */
-  readonly actual: (set: string) => Manifest;
-}
+export interface WazuhAgentPorts extends PlainPorts, AppliedKeysPorts {}
 
 /** The agents of a worker in a Wazuh cluster. */
 export class WazuhAgents implements AgentSource {
@@ -47,21 +45,12 @@ export class WazuhAgents implements AgentSource {
 
   /** Takes in reports; when this resolves, those without a problem are stored. */
   async report(reports: readonly AgentReport[]) {
-    const { problems } = await this.parts.intake.take(reports);
-    return problemsOf(problems);
+    const { refused } = await this.parts.intake.take(reports);
+    return refused;
   }
 
   /** These sets are as on the master: the agents of the keys file exist if its set is one of them. */
   async follow(isInStep: (set: string) => boolean): Promise<void> {
-    const { config } = this.#setting;
-    const { sets, log, actual } = this.#ports;
-    const { keysFile } = config.agents;
-    const set = sets.setOf(keysFile);
-    if (set === undefined || !isInStep(set.name)) return;
-    try {
-      await this.parts.keys.follow(keysHash(config, sets, actual));
-    } catch (error) {
-      log.log('error', `Cannot take up the agents of "${keysFile}": ${describeError(error)}`);
-    }
+    await followAppliedKeys(this.parts, this.#ports, this.#setting.config, isInStep);
   }
 }

@@ -3,21 +3,20 @@
  */
 import { Backlog } from '../agents/backlog.ts';
 import type { AgentReport } from '../agents/report.ts';
-import { describeError } from '../base/errors.ts';
-import type { SetTable } from '../files/file-set.ts';
-import type { Manifest } from '../files/manifest.ts';
 import type { Ports } from '../ports.ts';
 import type { Session } from '../session/session.ts';
 import { AgentInfo, busyPauseMs, manyAgents } from '../tasks/agent-info.ts';
-import { type AgentParts, type AgentSetting, keysHash, openAgentParts } from './agent-parts.ts';
-import { problemsOf } from './master-agents.ts';
+import {
+  type AgentParts,
+  type AgentSetting,
+  type AppliedKeysPorts,
+  followAppliedKeys,
+  openAgentParts,
+} from './agent-parts.ts';
 import { WorkerGroups } from './worker-groups.ts';
 
 /** What the agents of a worker stand on. */
-export interface WorkerAgentPorts extends Ports {
-  readonly sets: SetTable;
-  /** The table of a set as it is on this node's disk. */
-  readonly actual: (set: string) => Manifest;
+export interface WorkerAgentPorts extends Ports, AppliedKeysPorts {
   /** The session with the master, undefined while there is none. */
   readonly session: () => Session | undefined;
   /** Starts a round of agent-info at once. */
@@ -56,7 +55,7 @@ export class WorkerAgents {
 
   /** Takes in reports; when this resolves, those without a problem are stored. */
   async report(reports: readonly AgentReport[]) {
-    const { problems } = await this.parts.intake.take(reports);
+    const { refused } = await this.parts.intake.take(reports);
     this.#sinceWake += reports.length;
     const nowMs = this.#ports.clock.monotonicMs();
     if (this.#sinceWake >= manyAgents && nowMs - this.#wokenMs >= busyPauseMs) {
@@ -64,7 +63,7 @@ export class WorkerAgents {
       this.#wokenMs = nowMs;
       this.#ports.wake();
     }
-    return problemsOf(problems);
+    return refused;
   }
 
   /**
@@ -72,24 +71,13 @@ export class WorkerAgents {
    * the agents of the keys file exist if its set is one of them.
    */
   async follow(generation: number, isInStep: (set: string) => boolean): Promise<void> {
-    await this.#followKeys(isInStep);
+    const isChanged = await followAppliedKeys(
+      this.parts,
+      this.#ports,
+      this.#setting.config,
+      isInStep,
+    );
+    if (isChanged) this.info.askAgainSoon();
     this.groups.finished(generation);
-  }
-
-  async #followKeys(isInStep: (set: string) => boolean): Promise<void> {
-    const { config } = this.#setting;
-    const { sets, log, actual } = this.#ports;
-    const set = sets.setOf(config.agents.keysFile);
-    if (set === undefined || !isInStep(set.name)) return;
-    try {
-      const isChanged = await this.parts.keys.follow(keysHash(config, sets, actual));
-      if (isChanged) this.info.askAgainSoon();
-    } catch (error) {
-      log.log(
-        'error',
-        `Cannot take up the agents of "${config.agents.keysFile}": ` +
-          describeError(error),
-      );
-    }
   }
 }

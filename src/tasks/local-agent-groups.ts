@@ -3,9 +3,10 @@
  *
  * Started by the master at intervals (10 s unless configured), at once after a change of an
  * assignment and after a publication of files; it runs also when nobody is connected, so that a
- * worker that comes needs no extra wait. A round looks which groups there are, takes those that are
- * gone from their agents, gives groups to agents that could not be given any before, and publishes
- * what is pending as the next snapshot. A round that fails leaves it pending.
+ * worker that comes needs no extra wait. A round looks which agents and which groups there are by the
+ * published files, takes groups that are gone from their agents, gives groups to agents that could
+ * not be given any before, and publishes what is pending as the next snapshot. What a round that
+ * fails has not done the next one does.
  */
 import { Mutex } from '../base/async.ts';
 import { displayText } from '../base/bytes.ts';
@@ -31,6 +32,8 @@ export interface LocalAgentGroupsPorts {
   readonly clock: Clock;
   readonly publication: GroupPublication;
   readonly changes: GroupChanges;
+  /** The agents of the published keys file exist, and no others that were from it. */
+  readonly followKeys: (published: Generation) => Promise<void>;
   /** The groups, as directories of the published files; `refresh` goes on to the latest ones. */
   readonly groups: { refresh(): Promise<NamesChange> };
   /** What was published of the files; undefined before the first scan. */
@@ -70,7 +73,7 @@ export class LocalAgentGroups implements Task {
     return { summary: `Published assignments as snapshot ${snapshot}.`, facts: { snapshot } };
   }
 
-  /** Takes up what was published before, and brings the groups in step with the files. */
+  /** Takes up what was published before, and brings agents and groups in step with the files. */
   refresh(log: Logger, signal: AbortSignal): Promise<void> {
     return this.#mutex.run(async () => {
       if (!this.#isLoaded) await this.#ports.publication.load();
@@ -80,9 +83,11 @@ export class LocalAgentGroups implements Task {
   }
 
   async #catalogue(log: Logger, signal: AbortSignal): Promise<void> {
-    const { changes, groups, published } = this.#ports;
-    // As long as nothing is known of the files, no group is gone.
-    if (published() === undefined) return;
+    const { changes, groups, published, followKeys } = this.#ports;
+    const generation = published();
+    // As long as nothing is known of the files, nothing is gone.
+    if (generation === undefined) return;
+    await followKeys(generation);
     const { appeared, vanished } = await groups.refresh();
     const isFirst = !this.#isCatalogued;
     for (const name of isFirst ? await changes.vanishedGroups() : vanished) this.#gone.add(name);

@@ -142,8 +142,8 @@ test('an agent that was removed is refused at once, and its backlog is dropped',
   await bring(worker, master);
   assert.equal(worker.facts.get(7), undefined);
   assert.equal(worker.registrations.existence(7), 'removed');
-  const { problems } = await worker.report(7, { os_name: 'Debian' });
-  assert.deepEqual(problems, ['agent 007 was removed']);
+  const { refused } = await worker.report(7, { os_name: 'Debian' });
+  assert.deepEqual(refused, [{ index: 0, problem: 'agent 007 was removed' }]);
   assert.equal(master.facts.get(7), undefined);
 });
 
@@ -177,9 +177,9 @@ test('an older record never overwrites a newer one, whichever comes last', async
 test('the master takes reports of its own agents, if it knows them', async () => {
   const master = openSide('master');
   master.register(7);
-  assert.deepEqual((await master.report(7, { os_name: 'Debian' })).problems, [undefined]);
-  assert.deepEqual((await master.report(8, { os_name: 'Debian' })).problems, [
-    'agent 008 is not known',
+  assert.deepEqual((await master.report(7, { os_name: 'Debian' })).refused, []);
+  assert.deepEqual((await master.report(8, { os_name: 'Debian' })).refused, [
+    { index: 0, problem: 'agent 008 is not known' },
   ]);
   assert.equal(master.backlog.count, 0);
 });
