@@ -17,7 +17,8 @@ export function masterOperations(node: MasterNode): Operations {
     approve: ({ set }) => Promise.resolve(node.approve(set)),
     versions: () => refuse('versions', 'worker'),
     rollback: () => refuse('rollback', 'worker'),
-    token: ({ addresses, ...options }) => Promise.resolve(node.issueToken(addresses, options)),
+    token: ({ addresses, ...options }) =>
+      Promise.resolve(node.membership.issueToken(addresses, options)),
     nodes: () => Promise.resolve(node.nodes()),
     revoke: (request) => Promise.resolve().then(() => node.revoke(request.node)),
     ...agentAnswers(agents),

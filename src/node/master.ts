@@ -4,26 +4,17 @@
  * It listens, publishes what its tree holds, answers workers from memory, and never dials out.
  */
 import { ClusterError, describeError } from '../base/errors.ts';
-import { isoTime, isoTimeOrNull } from '../base/time-text.ts';
+import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { Generation } from '../files/generation.ts';
 import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
-import type { Issuer, OwnCertificate } from '../identity/issuing.ts';
-import { NodeRegistry } from '../identity/node-registry.ts';
-import { SqlTokenStore } from '../identity/sql-token-store.ts';
-import { type IssueOptions, TokenBook, type TokenBookPorts } from '../identity/token-book.ts';
-import { encodeToken } from '../identity/token.ts';
+import type { OwnCertificate } from '../identity/issuing.ts';
+import type { NodeRegistry } from '../identity/node-registry.ts';
 import type { NodeIdentity, Ports, Stream } from '../ports.ts';
 import { Acceptor, type Peer } from '../session/acceptor.ts';
 import type { HandlersFor } from '../session/handlers.ts';
-import {
-  joinHandlers,
-  type MembershipPorts,
-  Renewal,
-  renewalHandlers,
-  renewByAuthority,
-} from '../tasks/certificates.ts';
+import { Renewal, renewByAuthority } from '../tasks/certificates.ts';
 import { compareHandlers } from '../tasks/integrity/compare.ts';
 import { transferHandlers } from '../tasks/integrity/transfer.ts';
 import { keepAliveHandlers, SilenceSweep } from '../tasks/keep-alive.ts';
@@ -39,7 +30,6 @@ import {
   type PeerDocument,
   schemaVersion,
   type StatusDocument,
-  type TokenDocument,
 } from './documents.ts';
 import {
   differencesOf,
@@ -49,6 +39,7 @@ import {
   taskDocuments,
 } from './report.ts';
 import { MasterAgents } from './master-agents.ts';
+import { Membership, type MembershipSetting } from './membership.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 import { WazuhDoor } from './wazuh-door.ts';
@@ -61,12 +52,8 @@ const cacheBytesMax = 64 * 1024 * 1024;
 const scanDeadlineMs = 6 * 60 * 60 * 1000;
 
 /** What a master needs beyond the ports of any node. */
-export interface MasterPorts extends Ports {
-  readonly issuer: Issuer;
+export interface MasterPorts extends Ports, MembershipSetting {
   readonly own: OwnCertificate;
-  readonly tokenPorts: Omit<TokenBookPorts, 'store'>;
-  /** SHA-256 of the authority's certificate, hexadecimal. */
-  readonly authorityFingerprint: string;
   /** @throws ClusterError('authentication') where the stream's other end may not come in */
   identify(stream: Stream, registry: NodeRegistry): NodeIdentity;
   /** Of a master that also serves Wazuh workers. */
@@ -77,7 +64,7 @@ export interface MasterPorts extends Ports {
 export class MasterNode {
   readonly facts: NodeFacts;
   readonly agents: MasterAgents;
-  readonly registry: NodeRegistry;
+  readonly membership: Membership;
   readonly #ports: MasterPorts;
   readonly #config: Config;
   readonly #storage: Storage;
@@ -85,7 +72,6 @@ export class MasterNode {
   readonly #scheduler: Scheduler;
   readonly #acceptor: Acceptor;
   readonly #wazuh: WazuhDoor | undefined;
-  readonly #tokens: TokenBook;
   readonly #localIntegrity: LocalIntegrity;
   readonly #reports = new Map<string, PayloadOf<'node.report'>>();
   #connectionsCount = 0;
@@ -98,8 +84,7 @@ export class MasterNode {
     this.facts = facts;
     this.#storage = storage;
     this.#scheduler = new Scheduler(ports);
-    this.registry = new NodeRegistry(ports.database);
-    this.#tokens = new TokenBook({ ...ports.tokenPorts, store: new SqlTokenStore(ports.database) });
+    this.membership = new Membership(ports, ports, facts.identity);
     const { clock, hashing } = ports;
     const { halts, losses, index, sets, tree, algorithm } = storage;
     this.#publication = new Publication(
@@ -282,45 +267,14 @@ export class MasterNode {
     return { schema_version: schemaVersion, approved: haltDocuments(approved) };
   }
 
-  /** Makes a join token for a master that is reached under these addresses. */
-  issueToken(addresses: readonly string[], options: IssueOptions): TokenDocument {
-    const nowMs = this.#ports.clock.nowMs();
-    const issued = this.#tokens.issue(options, nowMs);
-    const token = encodeToken({
-      id: issued.id,
-      secret: issued.secret,
-      expiresAtSeconds: Math.floor(issued.expiresAtMs / 1000),
-      addresses,
-      cluster: this.facts.identity.cluster,
-      authorityFingerprint: this.#ports.authorityFingerprint,
-      node: options.node,
-    });
-    return {
-      schema_version: schemaVersion,
-      token,
-      expires: isoTime(issued.expiresAtMs),
-      uses: options.uses ?? 1,
-      node: options.node ?? null,
-    };
-  }
-
+  /** The nodes that have joined, and those that are connected by the Wazuh protocol. */
   nodes(): NodesDocument {
     const wazuh = this.#wazuh?.nodes() ?? [];
-    const joined = this.registry.list().filter(({ name }) =>
-      wazuh.every((node) => node.name !== name)
-    );
+    const joined = this.membership.list((name) => this.#acceptor.peers.has(name));
     return {
       schema_version: schemaVersion,
       nodes: [
-        ...joined.map((node): NodesDocument['nodes'][number] => ({
-          name: node.name,
-          role: node.role,
-          protocol: 'native',
-          connected: this.#acceptor.peers.has(node.name),
-          joined: isoTime(node.joinedMs),
-          certificate_expires: isoTime(node.notAfterMs),
-          revoked: isoTimeOrNull(node.revokedMs),
-        })),
+        ...joined.filter(({ name }) => wazuh.every((node) => node.name !== name)),
         ...wazuh,
       ],
     };
@@ -328,13 +282,8 @@ export class MasterNode {
 
   /** Expels a node and ends its session. */
   revoke(name: string): NodesDocument {
-    if (!this.registry.revoke(name, this.#ports.clock.nowMs())) {
-      throw new ClusterError('notFound', `No node named "${name}" has joined`, {
-        remedy: 'See "muster nodes" for those that have',
-      });
-    }
+    this.membership.revoke(name);
     this.#acceptor.disconnect(name, 'authentication', `The certificate of ${name} was revoked`);
-    this.#ports.log.log('info', `${name} was revoked.`);
     return this.nodes();
   }
 
@@ -352,21 +301,14 @@ export class MasterNode {
   }
 
   #makeAcceptor(): Acceptor {
-    const { clock, log, issuer } = this.#ports;
+    const { clock, log } = this.#ports;
     const { identity, version, epoch } = this.facts;
     const { algorithm } = this.#storage;
-    const membership: MembershipPorts = {
-      clock,
-      log,
-      issuer,
-      tokens: this.#tokens,
-      registry: this.registry,
-    };
     return new Acceptor({ clock, log }, {
       self: { identity, version, epoch, algorithm },
-      identify: (stream) => this.#ports.identify(stream, this.registry),
-      handlers: this.#handlers(membership),
-      joinHandlers: joinHandlers(membership, identity, {
+      identify: (stream) => this.#ports.identify(stream, this.membership.registry),
+      handlers: this.#handlers(),
+      joinHandlers: this.membership.joinHandlers({
         cluster: identity.cluster,
         master: identity.node,
         algorithm,
@@ -398,11 +340,11 @@ export class MasterNode {
     );
   }
 
-  #handlers(membership: MembershipPorts): Omit<HandlersFor<'worker'>, 'session.hello'> {
+  #handlers(): Omit<HandlersFor<'worker'>, 'session.hello'> {
     const { integrity } = this.#config;
     return {
       ...keepAliveHandlers,
-      ...renewalHandlers(membership, this.facts.identity.cluster),
+      ...this.membership.handlers(),
       ...this.agents.handlers(),
       ...compareHandlers(this.#ports, this.#publication),
       ...transferHandlers(this.#ports, this.#publication, {
