@@ -73,7 +73,7 @@ export async function openNode(config: Config, rootLog: Logger): Promise<OpenNod
     if (config.node.protocol === 'wazuh') return await openWazuhWorker(config, log, undo, close);
     const parts = await openParts(config, log, undo);
     return config.node.role === 'master'
-      ? await openMaster({ ...parts, close })
+      ? await openMaster({ ...parts, close }, rootLog)
       : await openWorker({ ...parts, close });
   } catch (error) {
     close();
@@ -170,13 +170,14 @@ function nodeFacts(identity: NodeIdentity, loop: LoopWatch): NodeFacts {
   };
 }
 
-async function openMaster(parts: Parts): Promise<OpenNode> {
+async function openMaster(parts: Parts, rootLog: Logger): Promise<OpenNode> {
   const { config, ports, facts, files, credentials, trust, reload, loop, close } = parts;
   const issuer = await openIssuer(files, config.certificates.nodeDays);
   const wazuh = config.wazuh.listen === undefined ? undefined : await readWazuhSetting(config);
   const node = await MasterNode.open(
     {
       ...ports,
+      rootLog,
       issuer,
       wazuh,
       own: ownCertificate(files, facts.identity, credentials, reload),

@@ -416,8 +416,8 @@ export const tables = {
       format: choice(['text', 'json'], { doc: 'The form of a line', default: 'text' }),
       phrases: choice(['native', 'wazuh'], {
         doc: 'Whether tasks of the Wazuh protocol are told of in words of muster or in those of ' +
-          '`cluster.log`, which other programs read',
-        derived: 'as `node.protocol`',
+          '`cluster.log`, which other programs read; on a master its own rounds too',
+        derived: 'as `node.protocol`; "wazuh" with an installation',
       }),
     },
   },

@@ -115,6 +115,8 @@ function nodeValues(home: string, section: ClusterSection | undefined): Values {
     'wazuh.cluster': section?.name,
     'wazuh.master': isWorker ? [formatAddress({ host: masterAddress, port })] : undefined,
     'wazuh.listen': isWorker ? undefined : formatAddress({ host: bindAddress, port }),
+    // Those who read the log of the installation know its phrases.
+    'log.phrases': 'wazuh',
   };
 }
 

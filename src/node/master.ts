@@ -11,7 +11,7 @@ import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
 import type { OwnCertificate } from '../identity/issuing.ts';
 import type { NodeRegistry } from '../identity/node-registry.ts';
-import type { NodeIdentity, Ports, Stream } from '../ports.ts';
+import type { Logger, NodeIdentity, Ports, Stream } from '../ports.ts';
 import { Acceptor, type Peer } from '../session/acceptor.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import { Renewal, renewByAuthority } from '../tasks/certificates.ts';
@@ -56,6 +56,8 @@ export interface MasterPorts extends Ports, MembershipSetting {
   readonly own: OwnCertificate;
   /** @throws ClusterError('authentication') where the stream's other end may not come in */
   identify(stream: Stream, registry: NodeRegistry): NodeIdentity;
+  /** The log without the tag of this node: in it workers have tags of their own. */
+  readonly rootLog: Logger;
   /** Of a master that also serves Wazuh workers. */
   readonly wazuh?: WazuhSetting | undefined;
 }
@@ -159,8 +161,9 @@ export class MasterNode {
     try {
       await this.#wazuh?.open(this.generation);
       await Promise.all([
-        this.#scheduler.start(this.#localIntegrity, signal),
-        ...this.agents.tasks().map((task) => this.#scheduler.start(task, signal)),
+        ...[this.#localIntegrity, ...this.agents.tasks()].map((task) =>
+          this.#scheduler.start(this.#wazuh?.told(task) ?? task, signal)
+        ),
         this.#scheduler.start(new SilenceSweep(this.#ports, keepAlive, sessions), signal),
         this.#scheduler.start(new Renewal(this.#ports, own, renew, certificates), signal),
       ]);
@@ -329,6 +332,7 @@ export class MasterNode {
         agents: this.agents,
         nativePeers: () => this.#acceptor.peers,
         cycle: () => this.#localIntegrity.roundsCount,
+        filesCount: () => this.#storage.tree.scanner.filesCount,
         onConnection: () => this.#connectionsCount += 1,
       },
       {

@@ -8,21 +8,28 @@ import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
-import type { HashAlgorithm, Listener, Ports, Stream } from '../ports.ts';
+import type { HashAlgorithm, Listener, Logger, Ports, Stream } from '../ports.ts';
 import type { Peer } from '../session/acceptor.ts';
 import type { Scheduler } from '../tasks/scheduler.ts';
+import type { Task } from '../tasks/task.ts';
+import { masterPhrases } from '../wazuh/log-phrases.ts';
 import type { Peer as WazuhPeer, PeerHealth } from '../wazuh/master/peer.ts';
 import type { ClusterView, WorkerInfo } from '../wazuh/master/questions.ts';
 import { hostAndPort } from '../wazuh/master/host-text.ts';
 import { LocalServer, localSocketPath } from '../wazuh/master/local-server.ts';
+import { nativeTelling, originalTelling } from '../wazuh/master/telling.ts';
 import { WazuhMaster } from '../wazuh/master/wazuh-master.ts';
+import { logPhrase } from '../wazuh/phrase-log.ts';
 import type { NodesDocument, PeerDocument } from './documents.ts';
 import type { MasterAgents } from './master-agents.ts';
 import type { NodeFacts } from './node-facts.ts';
+import { toldAsOriginal } from './original-rounds.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
 /** What the door takes of the master. */
 export interface WazuhDoorPorts extends Ports {
+  /** The log without the tag of this node. */
+  readonly rootLog: Logger;
   readonly sets: SetTable;
   readonly scheduler: Scheduler;
   readonly agents: MasterAgents;
@@ -30,6 +37,8 @@ export interface WazuhDoorPorts extends Ports {
   readonly nativePeers: () => ReadonlyMap<string, Peer>;
   /** Rounds of local-integrity that have ended. */
   readonly cycle: () => number;
+  /** Files of the master's tree. */
+  readonly filesCount: () => number;
   /** A worker came in. */
   readonly onConnection: () => void;
 }
@@ -42,6 +51,7 @@ export class WazuhDoor {
   readonly #master: WazuhMaster;
   readonly #local: LocalServer;
   readonly #listeners: Listener[] = [];
+  readonly #isOriginal: boolean;
 
   constructor(
     ports: WazuhDoorPorts,
@@ -57,12 +67,15 @@ export class WazuhDoor {
     this.#config = config;
     this.#facts = facts;
     const { agents, nativePeers } = ports;
+    this.#isOriginal = config.log.phrases === 'wazuh';
+    const tell = this.#isOriginal ? originalTelling(ports.rootLog) : nativeTelling(ports.log);
     this.#master = new WazuhMaster(
       {
         ...ports,
         facts: agents.parts.facts,
         assignments: agents.assignments,
         groups: agents.groups.publication,
+        tell,
         view: () => this.#view(),
         onFirstContact: (ids) => agents.groups.changes.firstContact(ids),
         isTaken: (node) => nativePeers().has(node),
@@ -80,7 +93,8 @@ export class WazuhDoor {
     );
     this.#local = new LocalServer({
       ...ports,
-      log: ports.log.child('Local Server'),
+      log: (this.#isOriginal ? ports.rootLog : ports.log).child('Local Server'),
+      tell,
       view: () => this.#view(),
       published: () => this.#master.published.latest.value,
       views: agents.parts.views,
@@ -95,7 +109,10 @@ export class WazuhDoor {
     if (listen === undefined) return;
     const listener = await plainNetwork.listen(listen, (stream) => this.#master.accept(stream));
     this.#listeners.push(listener);
-    log.log('info', `Serving Wazuh workers on ${listener.address}.`);
+    if (this.#isOriginal) {
+      const { host, port } = parseAddress(listener.address) ?? { host: listener.address, port: 0 };
+      logPhrase(log, masterPhrases.main.serving(host, port));
+    } else log.log('info', `Serving Wazuh workers on ${listener.address}.`);
     this.follow(generation);
     await this.#openLocal();
   }
@@ -110,8 +127,17 @@ export class WazuhDoor {
     this.#master.disconnect(node, `A native session of ${node} took over`);
   }
 
+  /** A task of the master, told of in the phrases that this one speaks. */
+  told(task: Task): Task {
+    if (!this.#isOriginal) return task;
+    const { nativePeers, filesCount } = this.#ports;
+    const workersCount = () => nativePeers().size + this.#master.peers.size;
+    return toldAsOriginal(task, { filesCount, workersCount });
+  }
+
   /** Ends all connections. */
   async close(reason: string): Promise<void> {
+    if (this.#isOriginal) logPhrase(this.#ports.log, masterPhrases.main.stopping());
     for (const listener of this.#listeners) await listener.close();
     this.#local.close();
     await this.#master.close(reason);

@@ -297,7 +297,9 @@ export class WazuhWorkerNode {
       entries: [
         answering('echo', (payload) => payload),
         answering('echo-m', (payload) => payload),
-        ...callAnswers(),
+        ...callAnswers((name, client) =>
+          this.#tell.called(name, this.#master?.name ?? 'the master', client)
+        ),
         ...files.answers(),
         ...strings.answers(),
         ...inbox.answers(),

@@ -3,8 +3,11 @@
  * original's framework. Whoever wants one is told so at once, and does not wait in vain.
  */
 import type { ByteString } from '../base/bytes.ts';
+import { ProtocolError } from '../base/errors.ts';
+import { record, text } from '../base/readers.ts';
 import { type Answer, answering, type Connection } from './connection.ts';
 import { clusterFailure, type Failure, failureText, writeFailure } from './failure.ts';
+import { parseJson } from './json.ts';
 import { replyTexts } from './replies.ts';
 import { sendString } from './string-transfer.ts';
 
@@ -32,10 +35,26 @@ export async function sendCallResult(
   await connection.request('dapi_res', { client, id });
 }
 
-/** A master's answers to workers that want something done by others. */
-export function callAnswers(): readonly (readonly [string, Answer])[] {
+/** The name of the function that is called, for the log. */
+export function functionIn(call: Uint8Array): string {
+  try {
+    return callShape(parseJson(call, 'A call'), 'call').f.__callable__.__name__;
+  } catch (error) {
+    if (error instanceof ProtocolError) return 'an unknown function';
+    throw error;
+  }
+}
+
+/**
+ * Answers to a node that wants something done by others.
+ * @param onCall called with each call of the API
+ */
+export function callAnswers(
+  onCall: (name: string, client: string) => void,
+): readonly (readonly [string, Answer])[] {
   return [
-    answering('dapi', ({ client }, connection) => {
+    answering('dapi', ({ client, bytes }, connection) => {
+      onCall(functionIn(bytes), client);
       inBackground(sendCallResult(connection, client, writeFailure(callRefusal)));
       return replyTexts.dapi;
     }),
@@ -51,6 +70,8 @@ export function callAnswers(): readonly (readonly [string, Answer])[] {
 }
 
 // ---
+
+const callShape = record({ f: record({ __callable__: record({ __name__: text(256) }) }) });
 
 function unknownClient(client: ByteString): never {
   throw clusterFailure(3032, client);

@@ -65,9 +65,14 @@ function chunked(subtag: string) {
 }
 
 const main = under('Main');
-const localGroups = under('Local agent-groups');
 const check = under('Integrity check');
 const sync = under('Integrity sync');
+
+/** Calls of the API. */
+const call = {
+  received: (name: string, from: string, client: string) =>
+    under('D API').info(`Receiving request: ${name} from ${from} (${client})`),
+};
 
 /** Lines of a master. */
 export const masterPhrases = {
@@ -78,11 +83,8 @@ export const masterPhrases = {
     stopping: () => main.info('Cancelling pending tasks.'),
   },
   localIntegrity: {
-    ...starting('Local integrity'),
-    finished: (ms: number, files: number) =>
-      under('Local integrity').info(
-        `Finished in ${seconds(ms)}. Calculated metadata of ${files} files.`,
-      ),
+    /** What follows the duration. */
+    summary: (files: number) => `Calculated metadata of ${files} files.`,
   },
   integrityCheck: {
     ...starting('Integrity check'),
@@ -102,16 +104,11 @@ export const masterPhrases = {
   },
   agentInfo: chunked('Agent-info sync'),
   localGroups: {
-    ...timed('Local agent-groups'),
-    waiting: (ms: number) =>
-      localGroups.info(
-        `Sleeping ${ms / 1000}s before starting the agent-groups task, ` +
-          'waiting for the workers connection.',
-      ),
-    skipped: () => localGroups.info('No clients connected. Skipping.'),
+    skipped: () => under('Local agent-groups').info('No clients connected. Skipping.'),
   },
   groupsSend: chunked('Agent-groups send'),
   groupsSendFull: chunked('Agent-groups send full'),
+  call,
 } as const;
 
 /** Lines of a worker. */
@@ -148,4 +145,5 @@ export const workerPhrases = {
       ),
   },
   groupsReceiveFull: chunked('Agent-groups recv full'),
+  call,
 } as const;

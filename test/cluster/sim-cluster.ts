@@ -145,6 +145,8 @@ export class SimCluster {
       const node = await MasterNode.open(
         {
           ...ports,
+          log: ports.log.child('Master'),
+          rootLog: ports.log,
           issuer: simIssuer,
           own: simOwn(ports),
           tokenPorts: {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { World } from '../sim/world.ts';
-import { SimCluster } from './sim-cluster.ts';
+import { baseConfig, SimCluster } from './sim-cluster.ts';
 import { clusterTrouble } from './trouble.ts';
 
 test('native and Wazuh workers mirror the same master', async () => {
@@ -24,6 +24,66 @@ test('native and Wazuh workers mirror the same master', async () => {
     'worker-1 native',
   ]);
   assert.ok(peers.every((peer) => peer.in_sync === true));
+  await world.stop();
+});
+
+test('a master tells of itself and of its Wazuh workers in the phrases of the original', async () => {
+  const world = new World({ seed: 1 });
+  const config = `${baseConfig}[log]\nphrases = "wazuh"\n[agents]\ngroups_interval = "2s"\n`;
+  const cluster = new SimCluster(world, { workersCount: 0, wazuhWorkersCount: 1, config });
+  cluster.master.operator.write('etc/rules/a.xml', 'rule');
+  cluster.master.operator.write('etc/client.keys', '001 a any key\n');
+  cluster.startMaster();
+  await world.run({ forMs: 5_000 });
+  cluster.startWorker(cluster.workers[0]!);
+  await cluster.converge();
+  await world.run({ forMs: 12_000 });
+  await world.settle(cluster.master.stop());
+  const told = new Set(
+    cluster.master.records.filter(({ level }) => level === 'info').map(({ tags, text }) =>
+      `[${tags.join('] [')}] ${text}`
+        .replace(/\d+\.\d{3}s/, 'Ns').replace(/\('[^']+', \d+\)/, "('IP', N)")
+    ),
+  );
+  for (
+    const line of [
+      "[Master] [Main] Serving on ('IP', N)",
+      '[Master] [Local integrity] Starting.',
+      '[Master] [Local integrity] Finished in Ns. Calculated metadata of 2 files.',
+      '[Master] [Local agent-groups] No clients connected. Skipping.',
+      "[Worker] [Main] Connection from ('IP', N)",
+      '[Worker wazuh-1] [Integrity check] Starting.',
+      '[Worker wazuh-1] [Integrity check] Finished in Ns. Received metadata of 0 files. Sync required.',
+      '[Worker wazuh-1] [Integrity sync] Starting.',
+      '[Worker wazuh-1] [Integrity sync] Files to create in worker: 2 | ' +
+      'Files to update in worker: 0 | Files to delete in worker: 0',
+      '[Worker wazuh-1] [Integrity sync] Finished in Ns.',
+      '[Worker wazuh-1] [Integrity check] Finished in Ns. Received metadata of 2 files. ' +
+      'Sync not required.',
+      '[Master] [Local agent-groups] Starting.',
+      '[Master] [Local agent-groups] Finished in Ns.',
+      '[Worker wazuh-1] [Agent-groups send] Starting.',
+      '[Worker wazuh-1] [Agent-groups send] Finished in Ns. Updated 1 chunks.',
+      '[Master] [Main] Cancelling pending tasks.',
+    ]
+  ) assert.ok(told.has(line), `${line}\nis not in\n${[...told].join('\n')}`);
+  await world.stop();
+});
+
+test('in words of muster, a round of a Wazuh worker without work is not told', async () => {
+  const world = new World({ seed: 1 });
+  const cluster = new SimCluster(world, { workersCount: 0, wazuhWorkersCount: 1 });
+  cluster.master.operator.write('etc/rules/a.xml', 'rule');
+  cluster.start();
+  await cluster.converge();
+  await world.run({ forMs: 20_000 });
+  const told = cluster.master.records
+    .filter(({ level, tags }) => level === 'info' && tags[1] === 'Worker wazuh-1')
+    .map(({ text }) => text.replace(/\d+\.\d{3}s/, 'Ns').replace(/master:\d+|from \S+,/, 'PEER'));
+  assert.deepEqual(told, [
+    'Connected PEER Wazuh 4.14.7.',
+    'Finished in Ns. Files to create: 1 | Files to update: 0 | Files to delete: 0.',
+  ]);
   await world.stop();
 });
 

@@ -9,32 +9,29 @@ function line({ level, subtag, text }: Phrase): string {
 const counts = { missing: 3, shared: 2, extra: 1 };
 
 test('phrases of a master are those of real masters', () => {
-  const { main, localIntegrity, integrityCheck, integritySync, localGroups, groupsSend } =
-    masterPhrases;
+  const { main, integrityCheck, integritySync, localGroups, groupsSend, call } = masterPhrases;
   assert.deepEqual(
     [
       main.serving('0.0.0.0', 1516),
-      localIntegrity.finished(12.4, 22),
       integrityCheck.finished(1500, 22, true),
       integrityCheck.finished(1500, 22, false),
       integritySync.counts(counts),
       integritySync.finished(61_234.9),
-      localGroups.waiting(30_000),
       localGroups.skipped(),
       groupsSend.finished(8, 1),
       groupsSend.failed(['a', 'b']),
+      call.received('get_agents_overview', 'worker1', '12345'),
     ].map(line),
     [
       "INFO: [Main] Serving on ('0.0.0.0', 1516)",
-      'INFO: [Local integrity] Finished in 0.012s. Calculated metadata of 22 files.',
       'INFO: [Integrity check] Finished in 1.500s. Received metadata of 22 files. Sync required.',
       'INFO: [Integrity check] Finished in 1.500s. Received metadata of 22 files. Sync not required.',
       'INFO: [Integrity sync] Files to create in worker: 3 | Files to update in worker: 2 | Files to delete in worker: 1',
       'INFO: [Integrity sync] Finished in 61.235s.',
-      'INFO: [Local agent-groups] Sleeping 30s before starting the agent-groups task, waiting for the workers connection.',
       'INFO: [Local agent-groups] No clients connected. Skipping.',
       'INFO: [Agent-groups send] Finished in 0.008s. Updated 1 chunks.',
       "ERROR: [Agent-groups send] There were 2 chunks with errors: ['a', 'b']",
+      'INFO: [D API] Receiving request: get_agents_overview from worker1 (12345)',
     ],
   );
 });

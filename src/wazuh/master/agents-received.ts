@@ -9,8 +9,6 @@ import type { Clock } from '../../ports.ts';
 import { type AgentInfo, chunksOf, readAgentMessage } from '../agent-info.ts';
 import { type Answer, answering } from '../connection.ts';
 import { quotedBytes } from '../layouts.ts';
-import { masterPhrases } from '../log-phrases.ts';
-import { logPhrase } from '../phrase-log.ts';
 import type { IncomingStrings } from '../string-transfer.ts';
 import { AgentIntake, type AgentIntakePorts } from './agent-intake.ts';
 import type { Peer } from './peer.ts';
@@ -66,14 +64,14 @@ export class AgentsReceived {
 
   async #store(id: ByteString): Promise<void> {
     const { clock } = this.#ports;
-    const { connection, health: { agentInfo }, log } = this.#peer;
+    const { connection, health: { agentInfo }, tell } = this.#peer;
     const startedMs = clock.monotonicMs();
     const startedAtMs = clock.nowMs();
-    logPhrase(log, masterPhrases.agentInfo.starting());
+    tell.informing();
     const info = this.#take(id);
     const stored = typeof info === 'string' ? info : await this.#takeIn(info);
     if (typeof stored === 'string') {
-      log.child('Agent-info sync').log('error', displayText(stored));
+      tell.log.child('Agent-info sync').log('error', displayText(stored));
       await connection.request('syn_m_a_err', stored);
       return;
     }
@@ -81,7 +79,7 @@ export class AgentsReceived {
     agentInfo.startedMs = startedAtMs;
     agentInfo.endedMs = clock.nowMs();
     agentInfo.chunksCount = stored.chunksCount;
-    logPhrase(log, masterPhrases.agentInfo.finished(durationMs, stored.chunksCount));
+    tell.informed(durationMs, stored.chunksCount);
     await connection.request('syn_m_a_e', {
       updated_chunks: stored.chunksCount,
       error_messages: [],

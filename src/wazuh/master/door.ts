@@ -12,11 +12,10 @@ import { type Answer, answering, Connection } from '../connection.ts';
 import { clusterFailure } from '../failure.ts';
 import type { FernetKeys } from '../fernet.ts';
 import type { Hello } from '../layouts.ts';
-import { masterPhrases } from '../log-phrases.ts';
-import { logPhrase } from '../phrase-log.ts';
 import { welcomeText } from '../replies.ts';
 import { hostAndPort } from './host-text.ts';
 import { Peer } from './peer.ts';
+import type { MasterTelling } from './telling.ts';
 
 /** What the door needs. */
 export interface DoorPorts {
@@ -24,6 +23,7 @@ export interface DoorPorts {
   readonly log: Logger;
   readonly random: Random;
   readonly symmetricCrypto: SymmetricCrypto;
+  readonly tell: MasterTelling;
 }
 
 /** Settings of the door. */
@@ -71,9 +71,9 @@ export class Door {
 
   /** Takes a stream. */
   accept(stream: Stream): void {
-    const { clock, log, random, symmetricCrypto: primitives } = this.#ports;
+    const { clock, log, random, tell, symmetricCrypto: primitives } = this.#ports;
     const [host, port] = hostAndPort(stream.remote);
-    logPhrase(this.#log, masterPhrases.main.connected(host, port));
+    tell.connecting(host, port);
     const answers = new Map<string, Answer>();
     const { keys } = this.#options;
     const connection = new Connection({
@@ -119,8 +119,8 @@ export class Door {
       const text = `The master has ${peersMax} workers connected, the most it takes`;
       return this.#refuse(visitor, new ClusterError('busy', text));
     }
-    const log = this.#ports.log.child(`Worker ${hello.node}`);
-    const peer = new Peer(hello, connection, log, this.#ports.clock);
+    const tell = this.#ports.tell.ofWorker(hello.node);
+    const peer = new Peer(hello, connection, tell, this.#ports.clock);
     visitor.peer = peer;
     this.#peers.set(hello.node, peer);
     connection.open();
@@ -133,7 +133,7 @@ export class Door {
     );
     for (const [name, answer] of this.#options.onPeer(peer)) visitor.answers.set(name, answer);
     void this.#police(peer);
-    log.log('info', `Connected from ${connection.remote}, Wazuh ${hello.version}.`);
+    tell.connected(connection.remote, hello.version);
     return welcomeText(hello.node);
   }
 
@@ -164,7 +164,7 @@ export class Door {
       return;
     }
     this.#peers.delete(peer.node);
-    peer.log.log('info', `Connection ended: ${describeError(reason)}`);
+    peer.tell.ended(describeError(reason));
   }
 
   /** Ends the connection of a worker that keeps silent: nothing but keep-alives counts. */

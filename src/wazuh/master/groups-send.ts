@@ -14,8 +14,6 @@ import type { RoundReport, Task, Turn } from '../../tasks/task.ts';
 import { writeGroups } from '../agent-groups.ts';
 import type { RequestOf } from '../commands.ts';
 import { type Answer, answering } from '../connection.ts';
-import { masterPhrases } from '../log-phrases.ts';
-import { logPhrase } from '../phrase-log.ts';
 import { replyTexts } from '../replies.ts';
 import { sendString } from '../string-transfer.ts';
 import type { Peer, Span } from './peer.ts';
@@ -41,8 +39,8 @@ const patienceMs = 60_000;
 
 /** How the two ways of sending are called. */
 const ways = {
-  since: { command: 'syn_g_m_w', phrases: masterPhrases.groupsSend, health: 'groups' },
-  all: { command: 'syn_g_m_w_c', phrases: masterPhrases.groupsSendFull, health: 'groupsFull' },
+  since: { command: 'syn_g_m_w', health: 'groups' },
+  all: { command: 'syn_g_m_w_c', health: 'groupsFull' },
 } as const;
 
 type Way = keyof typeof ways;
@@ -123,17 +121,13 @@ export class GroupsSend implements Task {
 
   async #send(way: Way, message: GroupsMessage, { signal }: Turn): Promise<void> {
     const { clock, confirmed } = this.#ports;
-    const { connection, health, node, log: workerLog } = this.#peer;
-    const { command, phrases, health: key } = ways[way];
-    // A round that only compares hashes is no news.
-    const tell = (phrase: ReturnType<typeof phrases.starting>) =>
-      message.agentsCount === 0
-        ? workerLog.child(phrase.subtag).log('debug', phrase.text)
-        : logPhrase(workerLog, phrase);
+    const { connection, health, node, tell } = this.#peer;
+    const { command, health: key } = ways[way];
+    const sent = { isFull: way === 'all', agentsCount: message.agentsCount };
     const startedMs = clock.monotonicMs();
     const span: Span & { chunksCount: number } = health[key];
     const startedAtMs = clock.nowMs();
-    tell(phrases.starting());
+    tell.sendingGroups(sent);
     const result = deferred<AppliedResult>();
     result.promise.catch(() => {});
     this.#awaited[way] = result;
@@ -146,12 +140,11 @@ export class GroupsSend implements Task {
       span.endedMs = clock.nowMs();
       span.chunksCount = applied.updated_chunks;
       if (applied.error_messages.length > 0) {
-        const { level, subtag, text } = phrases.failed(applied.error_messages);
-        workerLog.child(subtag).log(level, displayText(text));
+        tell.groupsRefused(sent, applied.error_messages);
         return;
       }
       confirmed.set(node, message.snapshot);
-      tell(phrases.finished(clock.monotonicMs() - startedMs, applied.updated_chunks));
+      tell.groupsSent(sent, clock.monotonicMs() - startedMs, applied.updated_chunks);
     } finally {
       delete this.#awaited[way];
     }

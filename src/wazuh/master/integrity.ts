@@ -26,8 +26,6 @@ import {
   type TableDifference,
 } from '../file-table.ts';
 import { IncomingFiles, sendFile } from '../file-transfer.ts';
-import { masterPhrases } from '../log-phrases.ts';
-import { logPhrase } from '../phrase-log.ts';
 import { replyTexts } from '../replies.ts';
 import { ArchiveBuilder } from './archive-builder.ts';
 import { ArchiveLimit } from './archive-limit.ts';
@@ -193,14 +191,10 @@ export class WorkerIntegrity {
     const { clock, zlib, published: { latest } } = this.#ports;
     const published = latest.value;
     if (published === undefined) throw new ClusterError('busy', 'Nothing is published yet');
-    const { log, health } = this.#peer;
-    const { check, finished } = {
-      check: health.check,
-      finished: masterPhrases.integrityCheck.finished,
-    };
+    const { tell, health: { check } } = this.#peer;
     const startedMs = clock.monotonicMs();
     const startedAtMs = clock.nowMs();
-    logPhrase(log, masterPhrases.integrityCheck.starting());
+    tell.checking();
     let [files, difference] = [this.#inStep?.files ?? 0, undefined as TableDifference | undefined];
     if (this.#inStep?.digest !== upload.digest || this.#inStep.published !== published) {
       const table = await readLongTable(await tableIn(zlib, upload), clock);
@@ -211,7 +205,7 @@ export class WorkerIntegrity {
     check.startedMs = startedAtMs;
     check.endedMs = clock.nowMs();
     const isRequired = difference !== undefined;
-    logPhrase(log, finished(clock.monotonicMs() - startedMs, files, isRequired));
+    tell.checked(clock.monotonicMs() - startedMs, files, isRequired);
     this.#peer.isInStep = !isRequired;
     if (difference !== undefined) return await this.#send(published, difference, signal);
     this.#inStep = { digest: upload.digest, files, published };
@@ -237,11 +231,10 @@ export class WorkerIntegrity {
     signal: AbortSignal,
   ): Promise<void> {
     const { clock, random } = this.#ports;
-    const { connection, node, log, health: { sync } } = this.#peer;
+    const { connection, node, tell, health: { sync } } = this.#peer;
     const startedMs = clock.monotonicMs();
     const startedAtMs = clock.nowMs();
-    logPhrase(log, masterPhrases.integritySync.starting());
-    logPhrase(log, masterPhrases.integritySync.counts(countsOf(difference)));
+    tell.synchronising(countsOf(difference));
     const task = await connection.request('syn_m_c', undefined, { signal });
     const name = `${node}-${clock.nowMs() / 1000}-${toHex(fromBytes(random.bytes(16)))}.zip`;
     const path = `queue/cluster/${node}/${name}`;
@@ -253,7 +246,7 @@ export class WorkerIntegrity {
     }
     sync.startedMs = startedAtMs;
     sync.endedMs = clock.nowMs();
-    logPhrase(log, masterPhrases.integritySync.finished(clock.monotonicMs() - startedMs));
+    tell.synchronised(clock.monotonicMs() - startedMs, sync.counts);
   }
 
   async #sendArchive(

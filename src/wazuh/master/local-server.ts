@@ -7,7 +7,7 @@ import { fromBytes, toBytes, toHex } from '../../base/bytes.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../../ports.ts';
 import type { AgentViews } from '../../agents/store/views.ts';
-import { callRefusal } from '../calls.ts';
+import { callRefusal, functionIn } from '../calls.ts';
 import { type Answer, Connection } from '../connection.ts';
 import { clusterFailure, internalFailure, WazuhFailure, writeFailure } from '../failure.ts';
 import { type Json, spacedJson } from '../json.ts';
@@ -17,6 +17,7 @@ import { sendString } from '../string-transfer.ts';
 import { overviewAnswer, readOverviewCall } from './agents-overview.ts';
 import type { PublishedFiles } from './published-files.ts';
 import { type ClusterView, healthAnswer, nodesAnswer } from './questions.ts';
+import type { MasterTelling } from './telling.ts';
 
 /** Where the socket is, below the root. */
 export const localSocketPath = 'queue/cluster/c-internal.sock';
@@ -30,6 +31,7 @@ export interface LocalServerPorts {
   readonly view: () => Promise<ClusterView>;
   readonly published: () => PublishedFiles | undefined;
   readonly views: AgentViews;
+  readonly tell: MasterTelling;
   /** The section of the configuration about the cluster, without the key. */
   readonly section: Readonly<Record<string, Json>>;
 }
@@ -119,12 +121,14 @@ export class LocalServer {
   /** A call: its result comes as a string of its own. */
   async #call(payload: Uint8Array, connection: Connection): Promise<Uint8Array> {
     const call = readOverviewCall(payload);
-    const { views, view } = this.#ports;
+    const { views, view, tell } = this.#ports;
+    const { master } = await view();
+    tell.called(functionIn(payload), master.name, 'a local program');
     const result = call === undefined
       ? writeFailure(callRefusal)
-      : await overviewAnswer({ views, master: (await view()).master }, call);
+      : await overviewAnswer({ views, master }, call);
     void this.#sendResult(connection, result);
-    return await Promise.resolve(encoder.encode(replyTexts.dapi));
+    return encoder.encode(replyTexts.dapi);
   }
 
   async #sendResult(connection: Connection, json: string): Promise<void> {

@@ -6,6 +6,7 @@ import type { Connection } from '../connection.ts';
 import type { Hello } from '../layouts.ts';
 import type { FileCounts } from '../log-phrases.ts';
 import { hostAndPort } from './host-text.ts';
+import type { PeerTelling } from './telling.ts';
 
 /**
  * When something that went well began and ended last, ms since 1970; undefined before the first
@@ -33,7 +34,7 @@ export interface PeerHealth {
 export class Peer {
   readonly hello: Hello;
   readonly connection: Connection;
-  readonly log: Logger;
+  readonly tell: PeerTelling;
   /** Wall clock, ms since 1970. */
   readonly connectedMs: number;
   readonly health: PeerHealth;
@@ -44,10 +45,10 @@ export class Peer {
   /** The last keep-alive by the monotonic clock. */
   heardMs: number;
 
-  constructor(hello: Hello, connection: Connection, log: Logger, clock: Clock) {
+  constructor(hello: Hello, connection: Connection, tell: PeerTelling, clock: Clock) {
     this.hello = hello;
     this.connection = connection;
-    this.log = log;
+    this.tell = tell;
     this.connectedMs = clock.nowMs();
     this.heardMs = clock.monotonicMs();
     const never = (): Span => ({ startedMs: undefined, endedMs: undefined });
@@ -67,6 +68,11 @@ export class Peer {
   keptAlive(clock: Clock): void {
     this.health.keepAliveMs = clock.nowMs();
     this.heardMs = clock.monotonicMs();
+  }
+
+  /** With the worker's tag. */
+  get log(): Logger {
+    return this.tell.log;
   }
 
   get node(): string {

@@ -25,6 +25,7 @@ import type { Peer } from './peer.ts';
 import { PublishedFilesTable } from './published-files.ts';
 import { PublishedGroups } from './published-groups.ts';
 import { type ClusterView, healthAnswer, nodesAnswer } from './questions.ts';
+import type { MasterTelling } from './telling.ts';
 
 /** What a master of Wazuh workers stands on. */
 export interface WazuhMasterPorts extends Ports {
@@ -35,6 +36,7 @@ export interface WazuhMasterPorts extends Ports {
   readonly groups: GroupPublication;
   /** Number of the last round of local-integrity that has ended. */
   readonly cycle: () => number;
+  readonly tell: MasterTelling;
   /** The nodes of the cluster, those of other protocols too. */
   readonly view: () => Promise<ClusterView>;
   /** Agents were stored for the first time. */
@@ -130,7 +132,7 @@ export class WazuhMaster {
   // ---
 
   #serve(peer: Peer): (readonly [string, Answer])[] {
-    const { random, scheduler, groups, view } = this.#ports;
+    const { random, scheduler, groups, view, tell } = this.#ports;
     const { node, connection } = peer;
     this.#ports.onConnection();
     // Whoever has the key may come under many names.
@@ -165,7 +167,7 @@ export class WazuhMaster {
       ...integrity.answers(),
       ...agents.answers(),
       ...groupsSend.answers(),
-      ...callAnswers(),
+      ...callAnswers((name, client) => tell.called(name, node, client)),
       answering('get_nodes', async (question) => nodesAnswer(await view(), question)),
       answering('get_health', async (question) => healthAnswer(await view(), question)),
     ];

@@ -11,8 +11,18 @@ import type { AgentInfoEvents } from './agent-info.ts';
 import type { DialerEvents } from './dialer.ts';
 import type { IntegrityEvents } from './integrity.ts';
 
+/** What is told of calls of the API. */
+export interface CallEvents {
+  called(name: string, from: string, client: string): void;
+}
+
 /** All that is told. */
-export type WorkerTelling = DialerEvents & IntegrityEvents & AgentInfoEvents & GroupsEvents;
+export type WorkerTelling =
+  & DialerEvents
+  & IntegrityEvents
+  & AgentInfoEvents
+  & GroupsEvents
+  & CallEvents;
 
 /** In words of muster: rounds are told of by the scheduler. */
 export function nativeTelling(log: Logger): WorkerTelling {
@@ -43,6 +53,7 @@ export function nativeTelling(log: Logger): WorkerTelling {
     },
     askedForAllGroups: () =>
       groups.log('info', 'The groups are not those of the master: asked for all of them.'),
+    called: (name, from) => log.log('debug', `A call of ${name} from ${from}.`),
   };
 }
 
@@ -77,5 +88,6 @@ export function originalTelling(log: Logger): WorkerTelling {
       tell(groupsPhrases(isFull).finished(durationMs, count)),
     groupsFailed: (isFull, problems) => tell(groupsPhrases(isFull).failed(problems)),
     askedForAllGroups: () => tell(workerPhrases.groupsReceive.askedForAll()),
+    called: (name, from, client) => tell(workerPhrases.call.received(name, from, client)),
   };
 }

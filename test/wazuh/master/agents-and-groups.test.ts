@@ -178,7 +178,7 @@ test('groups that a worker could not apply are sent again; all, where it asks', 
     [[1, 'default']],
     [],
   ]);
-  assert.match(world.logged('error').join('\n'), /There were 1 chunks with errors/);
+  assert.match(world.logged('error').join('\n'), /The worker could not apply groups: Error 2003/);
   await worker.settle(worker.connection.request('syn_w_g_c', undefined));
   await world.world.run({ until: () => worker.strings.length > 3, limitMs: 1000 });
   assert.deepEqual(groupsOf(worker).at(-1)?.slice(0, 3), [

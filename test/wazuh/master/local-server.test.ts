@@ -6,6 +6,7 @@ import { type Answer, answering, Connection } from '../../../src/wazuh/connectio
 import { WazuhFailure } from '../../../src/wazuh/failure.ts';
 import { encodeMessage } from '../../../src/wazuh/frame.ts';
 import { LocalServer } from '../../../src/wazuh/master/local-server.ts';
+import { nativeTelling } from '../../../src/wazuh/master/telling.ts';
 import { IncomingStrings } from '../../../src/wazuh/string-transfer.ts';
 import { simHashing } from '../../sim/hashing.ts';
 import { SeededRandom } from '../../sim/random.ts';
@@ -22,6 +23,7 @@ async function openLocal() {
     view: () => Promise.resolve(world.view()),
     published: () => world.master.published.latest.value,
     views: new AgentViews(ports),
+    tell: nativeTelling(ports.log),
     section: { node_name: 'master-node', node_type: 'master' },
   });
   const listener = await world.settle(

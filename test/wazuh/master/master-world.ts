@@ -18,6 +18,7 @@ import { Scheduler } from '../../../src/tasks/scheduler.ts';
 import { defaultClusterJson } from '../../../src/wazuh/cluster-json.ts';
 import { type Answer, Connection } from '../../../src/wazuh/connection.ts';
 import { fernetKeys } from '../../../src/wazuh/fernet.ts';
+import { nativeTelling } from '../../../src/wazuh/master/telling.ts';
 import { WazuhMaster } from '../../../src/wazuh/master/wazuh-master.ts';
 import { fileSet } from '../../files/material.ts';
 import { orderlyLink } from '../../session/session-pair.ts';
@@ -112,6 +113,7 @@ export class MasterWorld {
         assignments: this.assignments,
         groups: this.publication,
         cycle: () => this.cycle,
+        tell: nativeTelling(ports.log),
         view: () => Promise.resolve(this.view()),
         onFirstContact: (ids) => this.firstContacts.push(...ids),
         onConnection: () => {},

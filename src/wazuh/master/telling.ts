@@ -1,0 +1,142 @@
+/**
+ * What a master writes into its log about the Wazuh protocol: in words of muster, or in those of the
+ * original, which other programs read.
+ */
+import { displayText } from '../../base/bytes.ts';
+import type { Logger } from '../../ports.ts';
+import { type FileCounts, masterPhrases, type Phrase } from '../log-phrases.ts';
+import { logPhrase } from '../phrase-log.ts';
+
+/** What is told of one worker. */
+export interface PeerTelling {
+  /** With the worker's tag, for all else that is to be told of it. */
+  readonly log: Logger;
+  connected(remote: string, version: string): void;
+  ended(reason: string): void;
+  checking(): void;
+  checked(durationMs: number, filesCount: number, isSyncRequired: boolean): void;
+  synchronising(counts: FileCounts): void;
+  /** @param counts of what really went */
+  synchronised(durationMs: number, counts: FileCounts): void;
+  informing(): void;
+  informed(durationMs: number, chunksCount: number): void;
+  sendingGroups(send: GroupsSent): void;
+  groupsSent(send: GroupsSent, durationMs: number, chunksCount: number): void;
+  groupsRefused(send: GroupsSent, problems: readonly string[]): void;
+}
+
+/** Groups that are sent to a worker. */
+export interface GroupsSent {
+  /** Those of all agents, because the worker asked for them. */
+  readonly isFull: boolean;
+  /** 0 where only hashes are compared. */
+  readonly agentsCount: number;
+}
+
+/** All that is told. */
+export interface MasterTelling {
+  /** Somebody connects. */
+  connecting(host: string, port: number): void;
+  /** A call of the API, of a node or of a program on this machine. */
+  called(name: string, from: string, client: string): void;
+  ofWorker(node: string): PeerTelling;
+}
+
+/** In words of muster: what was done, not what was looked at. */
+export function nativeTelling(log: Logger): MasterTelling {
+  return {
+    connecting: (host, port) => log.log('debug', `${host}:${port} connects.`),
+    called: (name, from) => log.log('debug', `A call of ${name} from ${from}.`),
+    ofWorker: (node) => nativePeerTelling(log.child(`Worker ${node}`)),
+  };
+}
+
+/**
+ * In words of the original.
+ * @param root the log without the tag of this node: workers have tags of their own there
+ */
+export function originalTelling(root: Logger): MasterTelling {
+  return {
+    // Who connects has no name yet.
+    connecting: (host, port) => logPhrase(root.child('Worker'), main.connected(host, port)),
+    called: (name, from, client) =>
+      logPhrase(root.child('Master'), masterPhrases.call.received(name, from, client)),
+    ofWorker: (node) => originalPeerTelling(root.child(`Worker ${node}`)),
+  };
+}
+
+// ---
+
+const { main, integrityCheck, integritySync, agentInfo } = masterPhrases;
+
+function nativePeerTelling(log: Logger): PeerTelling {
+  const files = log.child('Integrity sync');
+  const agents = log.child('Agent-info sync');
+  const groups = log.child('Agent-groups send');
+  const nothing = (): void => {};
+  return {
+    log,
+    connected: (remote, version) => log.log('info', `Connected from ${remote}, Wazuh ${version}.`),
+    ended: (reason) => log.log('info', `Connection ended: ${reason}`),
+    checking: nothing,
+    checked: (durationMs, count) =>
+      log.child('Integrity check').log(
+        'debug',
+        `Finished in ${seconds(durationMs)}: ${count} files.`,
+      ),
+    synchronising: nothing,
+    synchronised: (durationMs, { missing, shared, extra }) =>
+      files.log(
+        'info',
+        `Finished in ${seconds(durationMs)}. Files to create: ${missing} | ` +
+          `Files to update: ${shared} | Files to delete: ${extra}.`,
+      ),
+    informing: nothing,
+    informed: (durationMs) => agents.log('debug', `Finished in ${seconds(durationMs)}.`),
+    sendingGroups: nothing,
+    groupsSent: ({ agentsCount }, durationMs) =>
+      groups.log(
+        agentsCount === 0 ? 'debug' : 'info',
+        `Finished in ${seconds(durationMs)}. Agents sent: ${agentsCount}.`,
+      ),
+    groupsRefused: (_, problems) => {
+      for (const problem of problems) {
+        groups.log('error', `The worker could not apply groups: ${displayText(problem)}`);
+      }
+    },
+  };
+}
+
+function originalPeerTelling(log: Logger): PeerTelling {
+  const tell = (phrase: Phrase): void => logPhrase(log, phrase);
+  const groupsPhrases = (isFull: boolean) =>
+    isFull ? masterPhrases.groupsSendFull : masterPhrases.groupsSend;
+  // A round that only compares hashes is no news.
+  const tellGroups = ({ agentsCount }: GroupsSent, phrase: Phrase): void =>
+    tell(agentsCount === 0 ? { ...phrase, level: 'debug' } : phrase);
+  return {
+    log,
+    connected: (remote, version) =>
+      log.child('Main').log('info', `Connected from ${remote}, Wazuh ${version}.`),
+    ended: (reason) => log.child('Main').log('info', `Connection ended: ${reason}`),
+    checking: () => tell(integrityCheck.starting()),
+    checked: (durationMs, filesCount, isSyncRequired) =>
+      tell(integrityCheck.finished(durationMs, filesCount, isSyncRequired)),
+    synchronising: (counts) => {
+      tell(integritySync.starting());
+      tell(integritySync.counts(counts));
+    },
+    synchronised: (durationMs) => tell(integritySync.finished(durationMs)),
+    informing: () => tell(agentInfo.starting()),
+    informed: (durationMs, count) => tell(agentInfo.finished(durationMs, count)),
+    sendingGroups: (send) => tellGroups(send, groupsPhrases(send.isFull).starting()),
+    groupsSent: (send, durationMs, count) =>
+      tellGroups(send, groupsPhrases(send.isFull).finished(durationMs, count)),
+    groupsRefused: ({ isFull }, problems) =>
+      tell(groupsPhrases(isFull).failed(problems.map(displayText))),
+  };
+}
+
+function seconds(ms: number): string {
+  return `${(ms / 1000).toFixed(3)}s`;
+}
