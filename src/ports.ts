@@ -175,8 +175,11 @@ export interface FileFacts {
 }
 
 /** One name in a directory. */
-export interface DirectoryItem extends FileFacts {
+export interface DirectoryItem {
   readonly name: ByteString;
+  readonly kind: FileKind;
+  /** Undefined where it is a file whose facts were not asked for. */
+  readonly facts: FileFacts | undefined;
 }
 
 /** A name in a directory that could not be looked at, with the reason. */
@@ -218,8 +221,15 @@ export interface OpenFile {
  * All verbs throw ClusterError `notFound`, `permission` or `io`, with the path in the message.
  */
 export interface TreeReader {
-  /** What is in a directory; '' is the root itself. */
-  list(directory: BytePath): Promise<DirectoryListing>;
+  /**
+   * What is in a directory; '' is the root itself.
+   * @param needsFacts of which files facts are wanted: without them a name costs a fraction.
+   *   @default all
+   */
+  list(
+    directory: BytePath,
+    needsFacts?: (name: ByteString) => boolean,
+  ): Promise<DirectoryListing>;
   /** Facts of one path, the link itself where it is one; undefined where nothing is there. */
   facts(path: BytePath): Promise<FileFacts | undefined>;
   /** Hashes of many files, in order. Never holds the loop; small files go several at a time. */

@@ -11,7 +11,7 @@ import { codeOf, reasonFor } from '../base/errors.ts';
 import type { DirectoryItem, DirectoryListing, DirectoryWatch } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
 import { isBelow, joinPath, nameOf, parentOf, pathProblem, temporaryPrefix } from './paths.ts';
-import { type FileRecord, hasSameFacts } from './scan-index.ts';
+import { type FileRecord, hasSameFacts, type ScanIndex } from './scan-index.ts';
 import type { ScanProblem } from './scan-problems.ts';
 import { type ReadingContext, ScanReading } from './scan-reading.ts';
 
@@ -25,6 +25,7 @@ export interface ScanProgress {
 
 /** What a pass works with. */
 export interface PassContext extends ReadingContext {
+  readonly index: ScanIndex;
   /** Directories that could not be listed when they were last looked at. */
   readonly unlisted: Set<BytePath>;
   readonly sets: SetTable;
@@ -103,8 +104,9 @@ export class ScanPass {
   /** Reads files again, whatever their facts say. */
   async readAgain(paths: readonly BytePath[]): Promise<void> {
     for (const path of paths) {
-      this.#reading.add(path, this.#context.index.get(path)?.entry.size ?? 0);
-      await this.#reading.readIfFull();
+      const known = this.#context.index.get(path);
+      this.#reading.add(path, known);
+      if (this.#reading.isFull) await this.#reading.readAll();
     }
     await this.#reading.readAll();
   }
@@ -152,7 +154,7 @@ export class ScanPass {
     const { tree, watch, problems, unlisted } = this.#context;
     watch?.add(directory);
     try {
-      const listing = await tree.list(directory);
+      const listing = await tree.list(directory, this.#knownIn(directory));
       this.#directoriesCount++;
       problems.forget(directory);
       unlisted.delete(directory);
@@ -208,6 +210,13 @@ export class ScanPass {
     return false;
   }
 
+  /** Which files of a directory may be recognised by their facts. */
+  #knownIn(directory: BytePath): (name: ByteString) => boolean {
+    const { index, isCheck } = this.#context;
+    const files = index.filesIn(directory);
+    return isCheck || files.size === 0 ? () => false : (name) => files.has(name);
+  }
+
   // --- merging -------------------------------------------------------------------------------
 
   /** Takes up a listing; gives the directories in it that lead to managed files. */
@@ -224,7 +233,7 @@ export class ScanPass {
       if (item.kind === 'file' && (isKnown || sets.setOf(path) !== undefined)) {
         present.files.add(item.name);
         this.#lookAtFile(path, record, item);
-        await this.#reading.readIfFull();
+        if (this.#reading.isFull) await this.#reading.readAll();
       } else if (item.kind === 'directory' && sets.isOnTheWay(path)) {
         present.directories.add(item.name);
         found.push(path);
@@ -282,11 +291,15 @@ export class ScanPass {
     else this.#problem(path, 'special', 'it is neither a file nor a directory');
   }
 
-  #lookAtFile(path: BytePath, record: FileRecord | undefined, item: DirectoryItem): void {
+  #lookAtFile(
+    path: BytePath,
+    record: FileRecord | undefined,
+    { facts }: DirectoryItem,
+  ): void {
     this.#filesCount++;
-    const isKnown = record?.isSettled === true && hasSameFacts(record, item) &&
-      this.#context.isTrusted(record);
-    if (!isKnown) this.#reading.add(path, item.size);
+    const isKnown = record?.isSettled === true && facts !== undefined &&
+      hasSameFacts(record, facts) && this.#context.isTrusted(record);
+    if (!isKnown) this.#reading.add(path, record);
   }
 
   async #forgetTree(top: BytePath): Promise<void> {

@@ -8,7 +8,7 @@ import { throwIfAborted } from '../base/async.ts';
 import { type BytePath, displayPath } from '../base/bytes.ts';
 import type { Clock, HashAlgorithm, HashOutcome, Logger, TreeReader } from '../ports.ts';
 import { parentOf } from './paths.ts';
-import { type FileRecord, hasSameFacts, isRacy, makeRecord, type ScanIndex } from './scan-index.ts';
+import { type FileRecord, hasSameFacts, isRacy, makeRecord } from './scan-index.ts';
 import type { ScanProblems } from './scan-problems.ts';
 
 /** What reading works with. */
@@ -16,11 +16,12 @@ export interface ReadingContext {
   readonly tree: TreeReader;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly index: ScanIndex;
   readonly problems: ScanProblems;
   readonly algorithm: HashAlgorithm;
   readonly racyWindowMs: number;
   readonly signal: AbortSignal;
+  /** Whether every file is read, whatever is known of it; what is as known is not recorded anew. */
+  readonly isCheck: boolean;
   /** Takes up what was found: a record in place of an older one; undefined for a file that is gone. */
   readonly note: (path: BytePath, record: FileRecord | undefined) => void;
   /** Takes up that a file could not be read as it is: it is to be tried again soon. */
@@ -33,56 +34,72 @@ export interface ReadingContext {
 const batchCountMax = 256;
 const batchBytesMax = 16 * 1024 * 1024;
 
+/** What a new file counts in a batch, bytes: what it has is seen when it is read. */
+const newBytes = 16 * 1024;
+
 /** The files that wait to be read. */
 export class ScanReading {
   hashedCount = 0;
   hashedBytes = 0;
   readonly #context: ReadingContext;
-  #queue: BytePath[] = [];
-  #queueBytes = 0;
+  #paths: BytePath[] = [];
+  /** What is known of them. */
+  #known: (FileRecord | undefined)[] = [];
+  #bytesCount = 0;
 
   constructor(context: ReadingContext) {
     this.#context = context;
   }
 
-  /** Adds a file of about this size, in bytes. To be followed by `readIfFull`. */
-  add(path: BytePath, size: number): void {
-    this.#queue.push(path);
-    this.#queueBytes += size;
+  /** Whether what waits makes a batch. */
+  get isFull(): boolean {
+    return this.#paths.length >= batchCountMax || this.#bytesCount >= batchBytesMax;
   }
 
-  /** Reads what waits if that makes a batch. */
-  async readIfFull(): Promise<void> {
-    const isFull = this.#queue.length >= batchCountMax || this.#queueBytes >= batchBytesMax;
-    if (isFull) await this.readAll();
+  /** Adds a file. To be followed by `readAll` where that makes a batch. */
+  add(path: BytePath, known: FileRecord | undefined): void {
+    this.#paths.push(path);
+    this.#known.push(known);
+    this.#bytesCount += known?.entry.size ?? newBytes;
   }
 
   /** Reads what waits. */
   async readAll(): Promise<void> {
-    const paths = this.#queue;
-    this.#queue = [];
-    this.#queueBytes = 0;
+    const paths = this.#paths;
+    const known = this.#known;
+    this.#paths = [];
+    this.#known = [];
+    this.#bytesCount = 0;
     if (paths.length === 0) return;
     const { tree, clock, algorithm, signal, onBatch } = this.#context;
     throwIfAborted(signal);
     const fromMs = clock.nowMs();
     const outcomes = await tree.hash(paths, algorithm, signal);
     const toMs = clock.nowMs();
-    for (const [at, path] of paths.entries()) this.#take(path, outcomes[at]!, fromMs, toMs);
+    for (const [at, path] of paths.entries()) {
+      this.#take(path, known[at], outcomes[at]!, fromMs, toMs);
+    }
     await onBatch();
     await clock.breathe();
   }
 
-  #take(path: BytePath, outcome: HashOutcome, fromMs: number, toMs: number): void {
-    const { index, note, doubt, problems, racyWindowMs } = this.#context;
-    const known = index.get(path);
+  #take(
+    path: BytePath,
+    known: FileRecord | undefined,
+    outcome: HashOutcome,
+    fromMs: number,
+    toMs: number,
+  ): void {
+    const { note, doubt, problems, racyWindowMs, isCheck } = this.#context;
     if (outcome.kind === 'hashed') {
       const { facts, hash } = outcome;
       this.hashedCount++;
       this.hashedBytes += facts.size;
       const isSettled = !isRacy(facts, fromMs, toMs, racyWindowMs);
       const record = makeRecord(path, facts, hash, fromMs, isSettled);
-      if (known !== undefined) this.#tellTampering(known, record, hasSameFacts(known, facts));
+      const isLikeKnown = known !== undefined && hasSameFacts(known, facts);
+      if (isLikeKnown && known.entry.hash !== hash) this.#tellTampering(known);
+      else if (isLikeKnown && known.isSettled === isSettled && isCheck) return;
       note(path, record);
       return;
     }
@@ -100,9 +117,9 @@ export class ScanReading {
     );
   }
 
-  #tellTampering(known: FileRecord, found: FileRecord, hasSameFacts: boolean): void {
-    if (!known.isSettled || !hasSameFacts || known.entry.hash === found.entry.hash) return;
-    const shown = displayPath(found.entry.path);
+  #tellTampering({ entry, isSettled }: FileRecord): void {
+    if (!isSettled) return;
+    const shown = displayPath(entry.path);
     const text = `Content of "${shown}" has changed although its size and times have not`;
     this.#context.log.log('warning', text);
   }

@@ -151,7 +151,7 @@ export class Scanner {
     watch?: DirectoryWatch,
   ): Promise<ScanReport> {
     const isTrusted = (record: FileRecord) => !this.#isDue(record);
-    return this.#run({ isTrusted, signal, onProgress, watch }, async (pass) => {
+    return this.#run({ isCheck: false, isTrusted, signal, onProgress, watch }, async (pass) => {
       this.#rereadsLeft = Math.ceil(this.#index.filesCount * rehashShareMax);
       if (scope.kind !== 'full') {
         const doubtful = [...this.#doubtful];
@@ -172,7 +172,8 @@ export class Scanner {
     signal: AbortSignal,
     onProgress?: (progress: ScanProgress) => void,
   ): Promise<ScanReport> {
-    const options = { isTrusted: () => false, signal, onProgress, watch: undefined };
+    const isTrusted = () => false;
+    const options = { isCheck: true, isTrusted, signal, onProgress, watch: undefined };
     return this.#run(options, async (pass) => {
       await pass.goThrough([...this.#sets.roots], () => true);
     });
@@ -206,7 +207,7 @@ export class Scanner {
   // ---
 
   #run(
-    options: Pick<PassContext, 'isTrusted' | 'signal' | 'onProgress' | 'watch'>,
+    options: Pick<PassContext, 'isCheck' | 'isTrusted' | 'signal' | 'onProgress' | 'watch'>,
     work: (pass: ScanPass) => Promise<void>,
   ): Promise<ScanReport> {
     return this.#turns.run(async () => {

@@ -67,7 +67,7 @@ export class FileHasher {
     const deferred: number[] = [];
     const slice = (start: number, mayGoOn: () => boolean): number => {
       const batch = this.#batch(algorithm, outcomes);
-      const walk = this.#walk();
+      const walk = this.#walkInside();
       let index = start;
       try {
         do {
@@ -126,7 +126,7 @@ export class FileHasher {
   }
 
   #open(path: BytePath): number {
-    const walk = this.#walk();
+    const walk = this.#ports.root.walk();
     try {
       return fs.openSync(walk.locate(path), readFlags);
     } finally {
@@ -134,9 +134,9 @@ export class FileHasher {
     }
   }
 
-  #walk(): Walk {
+  #walkInside(): Walk {
     try {
-      return this.#ports.root.walk();
+      return this.#ports.root.walkInside();
     } catch (error) {
       throw fileError('read', '', error, 'reader');
     }

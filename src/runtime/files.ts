@@ -61,7 +61,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
   const flusher = new DirectoryFlusher(root, clock, [versions.path, staging.path]);
   const placer = new Placer({ root, clock, staging, ownership });
   return {
-    list: (directory) => reader.list(directory),
+    list: (directory, needsFacts) => reader.list(directory, needsFacts),
     facts: (path) => reader.facts(path),
     hash: (paths, algorithm, signal) => reader.hash(paths, algorithm, signal),
     readAll: (paths, bytesMax) => reader.readAll(paths, bytesMax),

@@ -40,6 +40,15 @@ import { inSlices } from './slices.ts';
 /** Directories that take more than this on the disk are read on another thread, bytes. */
 const largeDirectoryBytes = 512 * 1024;
 
+const withKinds = { withFileTypes: true } as const;
+
+/** A name that was read from a directory. */
+interface FoundName {
+  readonly name: ByteString;
+  /** Whether the directory says that it is a regular file; not all say what their names are. */
+  readonly isFile: boolean;
+}
+
 /** Reads the tree below a root. */
 export class DiskReader implements TreeReader {
   readonly #ports: HasherPorts;
@@ -50,19 +59,24 @@ export class DiskReader implements TreeReader {
     this.#hasher = new FileHasher(ports);
   }
 
-  async list(directory: BytePath): Promise<DirectoryListing> {
+  async list(
+    directory: BytePath,
+    needsFacts: (name: ByteString) => boolean = () => true,
+  ): Promise<DirectoryListing> {
     try {
-      const names = await this.#names(directory);
+      const found = await this.#read(directory);
       const items: DirectoryItem[] = [];
       const unreadable: UnreadableItem[] = [];
-      await inSlices(this.#ports.clock, names.length, (start, mayGoOn) => {
-        const walk = this.#ports.root.walk();
+      const look = (walk: Walk, open: WalkedDirectory, { name, isFile }: FoundName): void => {
+        if (isFile && !needsFacts(name)) items.push({ name, kind: 'file', facts: undefined });
+        else lookAt(walk, open, name, items, unreadable);
+      };
+      await inSlices(this.#ports.clock, found.length, (start, mayGoOn) => {
+        const walk = this.#ports.root.walkInside();
         try {
           const open = walk.directory(directory);
           let index = start;
-          do lookAt(walk, open, names[index++]!, items, unreadable); while (
-            index < names.length && mayGoOn()
-          );
+          do look(walk, open, found[index++]!); while (index < found.length && mayGoOn());
           return index;
         } finally {
           walk.close();
@@ -126,18 +140,22 @@ export class DiskReader implements TreeReader {
     }
   }
 
-  async #names(directory: BytePath): Promise<ByteString[]> {
+  async #read(directory: BytePath): Promise<FoundName[]> {
     const walk = this.#ports.root.walk();
     try {
       const path = itself(walk.directory(directory));
       const isLarge = fs.statSync(path).size > largeDirectoryBytes;
       // The walk is held over this one await: what is read is the directory that was reached.
-      const names = isLarge ? await fs.promises.readdir(path) : fs.readdirSync(path);
-      if (names.every(isAscii)) return names;
-      const rawNames: Buffer[] = isLarge
+      const found = isLarge
+        ? await fs.promises.readdir(path, withKinds)
+        : fs.readdirSync(path, withKinds);
+      if (found.every(({ name }) => isAscii(name))) {
+        return found.map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
+      }
+      const names: Buffer[] = isLarge
         ? await fs.promises.readdir(path, { encoding: 'buffer' })
         : fs.readdirSync(path, { encoding: 'buffer' });
-      return rawNames.map((name) => fromBytes(name));
+      return names.map((name) => ({ name: fromBytes(name), isFile: false }));
     } finally {
       walk.close();
     }
@@ -184,8 +202,10 @@ function lookAt(
 ): void {
   try {
     const stats = fs.lstatSync(walk.child(directory, name), { throwIfNoEntry: false });
-    if (stats !== undefined) items.push({ name, ...factsOf(stats) });
-    else if (name.includes(replacementBytes)) {
+    if (stats !== undefined) {
+      const facts = factsOf(stats);
+      items.push({ name, kind: facts.kind, facts });
+    } else if (name.includes(replacementBytes)) {
       const reason = 'its name is not UTF-8, which this runtime cannot represent';
       unreadable.push({ shownName: displayPath(name), reason });
     }

@@ -39,7 +39,7 @@ test('TreeReader.list() gives names, kinds and facts', async () => {
   const kinds = Object.fromEntries(items.map(({ name, kind }) => [name, kind]));
   assert.deepEqual(kinds, { file: 'file', sub: 'directory', link: 'symlink', pipe: 'other' });
   assert.deepEqual(unreadable, []);
-  const { name: _, ...facts } = items.find(({ name }) => name === 'file')!;
+  const { facts } = items.find(({ name }) => name === 'file')!;
   const stats = fs.lstatSync(join(root, 'd/file'));
   assert.deepEqual(facts, {
     kind: 'file',
@@ -51,6 +51,18 @@ test('TreeReader.list() gives names, kinds and facts', async () => {
   });
   assert.deepEqual(await files.facts('d/file'), facts);
   assert.deepEqual((await files.list('')).items.map(({ name }) => name), ['d']);
+  const { items: bare } = await files.list('d', () => false);
+  assert.deepEqual(Object.fromEntries(bare.map(({ name, kind }) => [name, kind])), kinds);
+  assert.equal(bare.find(({ name }) => name === 'file')!.facts, undefined);
+});
+
+test('TreeReader leaves the working directory of the process as it was', async () => {
+  const { files, write, hash } = await makeFilesWorld();
+  const before = process.cwd();
+  for (const path of ['a', 'd/a', 'd/sub/a']) write(path, path);
+  await files.list('d');
+  await hash('a', 'd/sub/a', 'd/gone', 'none/at/all', 'd/a');
+  assert.equal(process.cwd(), before);
 });
 
 test('TreeReader.list() and facts() say what is not there', async () => {

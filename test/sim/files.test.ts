@@ -49,7 +49,10 @@ test('TreeReader.list() gives names, kinds and facts in no particular order', as
   const kindOf = (name: string) => items.find((item) => item.name === name)?.kind;
   assert.deepEqual([kindOf('7'), kindOf('link'), kindOf('sub')], ['file', 'symlink', 'directory']);
   const seventh = items.find(({ name }) => name === '7');
-  assert.deepEqual([seventh?.size, seventh?.mode], [7, 0o600]);
+  assert.deepEqual([seventh?.facts?.size, seventh?.facts?.mode], [7, 0o600]);
+  const some = await settle(files.list('d', (name) => name === '3'));
+  const withFacts = some.items.filter(({ facts }) => facts !== undefined).map(({ name }) => name);
+  assert.deepEqual(withFacts.sort(), ['3', 'link', 'sub']);
   await assert.rejects(settle(files.list('d/7')), { code: 'notFound' });
   await assert.rejects(settle(files.list('none')), { code: 'notFound' });
 });

@@ -6,7 +6,7 @@
  * a disk with coarse times a change in between can go unseen, as on a real one.
  */
 import { throwIfAborted } from '../../src/base/async.ts';
-import { type BytePath, displayPath } from '../../src/base/bytes.ts';
+import { type BytePath, type ByteString, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError, describeError } from '../../src/base/errors.ts';
 import type {
   DirectoryItem,
@@ -29,7 +29,8 @@ const READ_BYTES_PER_MS = 1_000_000;
 /** Reads the managed tree of a disk for one incarnation. */
 export function treeReader(life: Life, disk: SimDisk): TreeReader {
   return {
-    list: (directory) => disk.perform(life, 'list', directory, () => list(disk, directory)),
+    list: (directory, needsFacts) =>
+      disk.perform(life, 'list', directory, () => list(disk, directory, needsFacts)),
 
     facts: (path) =>
       disk.perform(life, 'facts', path, () => {
@@ -70,7 +71,11 @@ export function treeReader(life: Life, disk: SimDisk): TreeReader {
 
 // ---
 
-function list(disk: SimDisk, directory: BytePath): DirectoryListing {
+function list(
+  disk: SimDisk,
+  directory: BytePath,
+  needsFacts: (name: ByteString) => boolean = () => true,
+): DirectoryListing {
   disk.mustAllow(directory, 'read', 'list');
   const found = walk(disk.root, directory);
   if (found.kind !== 'found' || found.inode.kind !== 'directory') throw notThere('list', directory);
@@ -80,10 +85,13 @@ function list(disk: SimDisk, directory: BytePath): DirectoryListing {
   // No file system promises an order.
   for (const [name, inode] of disk.random.shuffled([...found.inode.children])) {
     const path = directory === '' ? name : `${directory}/${name}`;
-    if (disk.isDenied(path, 'facts')) {
+    if (inode.kind === 'file' && !needsFacts(name)) {
+      items.push({ name, kind: 'file', facts: undefined });
+    } else if (disk.isDenied(path, 'facts')) {
       unreadable.push({ shownName: displayPath(name), reason: 'not permitted' });
     } else {
-      items.push({ name, ...factsOf(inode) });
+      const facts = factsOf(inode);
+      items.push({ name, kind: facts.kind, facts });
     }
   }
   return { items, unreadable };
