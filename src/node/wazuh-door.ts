@@ -3,20 +3,20 @@
  * ask the master about its workers.
  */
 import { parseAddress } from '../base/address.ts';
-import { describeError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
-import type { HashAlgorithm, Listener, Logger, Ports, Stream } from '../ports.ts';
+import type { HashAlgorithm, Listener, Logger, Ports } from '../ports.ts';
 import type { Peer } from '../session/acceptor.ts';
 import type { Scheduler } from '../tasks/scheduler.ts';
 import type { Task } from '../tasks/task.ts';
+import { LocalSocket } from '../wazuh/local/local-socket.ts';
+import { masterAnswers } from '../wazuh/local/master-answers.ts';
 import { masterPhrases } from '../wazuh/log-phrases.ts';
 import type { Peer as WazuhPeer, PeerHealth } from '../wazuh/master/peer.ts';
 import type { ClusterView, WorkerInfo } from '../wazuh/master/questions.ts';
 import { hostAndPort } from '../wazuh/master/host-text.ts';
-import { LocalServer, localSocketPath } from '../wazuh/master/local-server.ts';
 import { nativeTelling, originalTelling } from '../wazuh/master/telling.ts';
 import { WazuhMaster } from '../wazuh/master/wazuh-master.ts';
 import { logPhrase } from '../wazuh/phrase-log.ts';
@@ -24,6 +24,7 @@ import type { NodesDocument, PeerDocument } from './documents.ts';
 import type { MasterAgents } from './master-agents.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { toldAsOriginal } from './original-rounds.ts';
+import { clusterSection, listenLocally } from './wazuh-local.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
 /** What the door takes of the master. */
@@ -49,7 +50,7 @@ export class WazuhDoor {
   readonly #config: Config;
   readonly #facts: NodeFacts;
   readonly #master: WazuhMaster;
-  readonly #local: LocalServer;
+  readonly #local: LocalSocket;
   readonly #listeners: Listener[] = [];
   readonly #isOriginal: boolean;
 
@@ -91,15 +92,18 @@ export class WazuhDoor {
         groupsIntervalMs: config.agents.groupsIntervalMs,
       },
     );
-    this.#local = new LocalServer({
-      ...ports,
-      log: (this.#isOriginal ? ports.rootLog : ports.log).child('Local Server'),
+    const answerPorts = {
       tell,
       view: () => this.#view(),
       published: () => this.#master.published.latest.value,
       views: agents.parts.views,
       section: this.#section(),
-    });
+    };
+    const log = (this.#isOriginal ? ports.rootLog : ports.log).child('Local Server');
+    this.#local = new LocalSocket(
+      { ...ports, log },
+      (client) => masterAnswers(answerPorts, client),
+    );
   }
 
   /** Begins to serve. */
@@ -114,7 +118,7 @@ export class WazuhDoor {
       logPhrase(log, masterPhrases.main.serving(host, port));
     } else log.log('info', `Serving Wazuh workers on ${listener.address}.`);
     this.follow(generation);
-    await this.#openLocal();
+    this.#listeners.push(...await listenLocally(this.#ports, this.#config, this.#local));
   }
 
   /** This generation was published. */
@@ -168,32 +172,17 @@ export class WazuhDoor {
 
   // ---
 
-  /** Without the local socket the cluster does its work as well: that it is not there is told. */
-  async #openLocal(): Promise<void> {
-    const { plainNetwork, log } = this.#ports;
-    const path = `${this.#config.node.root}/${localSocketPath}`;
-    try {
-      const accept = (stream: Stream) => this.#local.accept(stream);
-      this.#listeners.push(await plainNetwork.listenLocal(path, accept));
-    } catch (error) {
-      log.log('warning', `Programs of Wazuh cannot ask: ${describeError(error)}`);
-    }
-  }
-
-  /** What the configuration of an original master would say, but for the key. */
   #section() {
-    const { listen = '', cluster } = this.#config.wazuh;
+    const { listen = '' } = this.#config.wazuh;
+    const { node } = this.#facts.identity;
     const address = parseAddress(listen);
-    return {
-      disabled: false,
+    return clusterSection(this.#config, {
       node_type: 'master',
-      name: cluster,
-      node_name: this.#facts.identity.node,
+      node_name: node,
       port: address?.port ?? 0,
       bind_addr: address?.host ?? '',
       nodes: [this.#ownHost()],
-      hidden: 'no',
-    };
+    });
   }
 
   #view(): Promise<ClusterView> {

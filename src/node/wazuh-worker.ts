@@ -10,7 +10,7 @@ import type { RoundProgress } from '../tasks/integrity/execution.ts';
 import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine } from '../tasks/task.ts';
-import { callAnswers } from '../wazuh/calls.ts';
+import { callAnswer } from '../wazuh/calls.ts';
 import { answering, type Connection } from '../wazuh/connection.ts';
 import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
 import { IncomingFiles } from '../wazuh/file-transfer.ts';
@@ -29,6 +29,7 @@ import type { NodeFacts } from './node-facts.ts';
 import { differencesOf, failureDocument, syncDocument, taskDocuments } from './report.ts';
 import { guardConfigOf } from './storage.ts';
 import { WazuhAgents } from './wazuh-agents.ts';
+import { WorkerLocal } from './wazuh-local.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 import { type Compared, WorkerTree } from './worker-tree.ts';
 
@@ -56,6 +57,7 @@ export class WazuhWorkerNode {
   readonly #info: WazuhAgentInfo;
   readonly #tell: WorkerTelling;
   readonly #groupsStore: GroupsStore;
+  readonly #local: WorkerLocal;
   /** The master by its own words; undefined before it has answered. */
   #master: { readonly name: string; readonly version: string } | undefined;
   #isRunning = false;
@@ -86,6 +88,10 @@ export class WazuhWorkerNode {
     const connection = () => this.#connection;
     const { integrity } = config;
     const source = this.#newsOf(database);
+    const synced = new SyncedFiles(clusterJson);
+    const { sets, tree: { scanner } } = storage;
+    const manifest = (set: string) => scanner.manifest(set);
+    this.#local = new WorkerLocal({ ...ports, sets, synced, manifest, connection }, config);
     this.#groupsStore = database?.groups ?? this.agents.groups;
     this.#info = new WazuhAgentInfo({ ...ports, source, connection, tell }, {
       intervalMs: config.agents.infoIntervalMs,
@@ -94,7 +100,7 @@ export class WazuhWorkerNode {
       {
         ...ports,
         ...storage,
-        synced: new SyncedFiles(clusterJson),
+        synced,
         applier: tree.applier,
         applied: tree.applied,
         hooks: tree.hooks,
@@ -143,6 +149,7 @@ export class WazuhWorkerNode {
     });
     this.#isRunning = true;
     try {
+      await this.#local.open();
       await Promise.all([
         this.#dialer.run(signal),
         this.#scheduler.start(this.#integrity, signal),
@@ -152,6 +159,7 @@ export class WazuhWorkerNode {
       this.#isRunning = false;
       watch?.close();
       stopListening();
+      await this.#local.close();
     }
   }
 
@@ -297,9 +305,10 @@ export class WazuhWorkerNode {
       entries: [
         answering('echo', (payload) => payload),
         answering('echo-m', (payload) => payload),
-        ...callAnswers((name, client) =>
+        callAnswer((name, client) =>
           this.#tell.called(name, this.#master?.name ?? 'the master', client)
         ),
+        ...this.#local.answers(strings),
         ...files.answers(),
         ...strings.answers(),
         ...inbox.answers(),

@@ -46,18 +46,22 @@ export function functionIn(call: Uint8Array): string {
 }
 
 /**
- * Answers to a node that wants something done by others.
- * @param onCall called with each call of the API
+ * The answer to a node that wants a function of the API called.
+ * @param onCall called with each
  */
-export function callAnswers(
+export function callAnswer(
   onCall: (name: string, client: string) => void,
-): readonly (readonly [string, Answer])[] {
+): readonly [string, Answer] {
+  return answering('dapi', ({ client, bytes }, connection) => {
+    onCall(functionIn(bytes), client);
+    inBackground(sendCallResult(connection, client, writeFailure(callRefusal)));
+    return replyTexts.dapi;
+  });
+}
+
+/** A master's answers to workers that want something done by others, beside calls. */
+export function relayAnswers(): readonly (readonly [string, Answer])[] {
   return [
-    answering('dapi', ({ client, bytes }, connection) => {
-      onCall(functionIn(bytes), client);
-      inBackground(sendCallResult(connection, client, writeFailure(callRefusal)));
-      return replyTexts.dapi;
-    }),
     answering('sendsync', ({ client }, connection) => {
       const bytes = encoder.encode(failureText(daemonRefusal));
       inBackground(connection.request('sendsyn_err', { client, bytes }));

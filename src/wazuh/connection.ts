@@ -42,8 +42,14 @@ const bodyTimeoutMs = 30_000;
 /** Requests of the peer that may be under way at a time. */
 const answeringMax = 64;
 
-/** Answers one command: from the payload of the request to that of the reply. */
-export type Answer = (payload: Uint8Array, connection: Connection) => Promise<Uint8Array>;
+/**
+ * Answers one command: from the payload of the request to that of the reply. Undefined where nothing
+ * is replied: what comes of the request comes as a frame of its own.
+ */
+export type Answer = (
+  payload: Uint8Array,
+  connection: Connection,
+) => Promise<Uint8Array | undefined>;
 
 /** The answers of an end, by commands. */
 export type Answers = ReadonlyMap<string, Answer>;
@@ -177,6 +183,12 @@ export class Connection {
     });
   }
 
+  /** Says something that nobody asked for, and to which there is no reply. */
+  say(command: string, payload: Uint8Array): void {
+    // Why it could not be sent is why the connection ended.
+    this.#send(this.#nextCounter(), { command, payload }).catch(() => {});
+  }
+
   /** Ends the connection: what was sent still leaves. There is no word for it in the protocol. */
   close(reason: Error = new ClusterError('aborted', 'The connection was closed')): void {
     if (!this.#end(reason)) return;
@@ -275,17 +287,18 @@ export class Connection {
     this.#answeringCount--;
     if (this.signal.aborted) return;
     // Why a reply could not be sent is why the connection ended.
-    await this.#send(counter, reply).catch(() => {});
+    if (reply !== undefined) await this.#send(counter, reply).catch(() => {});
     if (!this.#isOpen) this.close(new ClusterError('refused', `${this.remote} was not let in`));
   }
 
-  async #replyTo(command: string, payload: Uint8Array): Promise<Reply> {
+  async #replyTo(command: string, payload: Uint8Array): Promise<Reply | undefined> {
     const { answers, peerRole, log } = this.#options;
     const isKnown = peerRole === 'local' || isCommandFrom(command, peerRole);
     const answer = isKnown ? answers.get(command) : undefined;
     if (answer === undefined) return plainReplies.unknownCommand(command);
     try {
-      return okReply(command, await answer(payload, this));
+      const answered = await answer(payload, this);
+      return answered === undefined ? undefined : okReply(command, answered);
     } catch (error) {
       if (!(error instanceof ClusterError)) {
         log.log('error', `Cannot answer ${command} of ${this.remote}: ${describeError(error)}`);

@@ -36,12 +36,15 @@ const sentences: Readonly<Record<number, string>> = {
   3006: 'Error reading cluster configuration',
   3009: 'Error executing distributed API request',
   3020: 'Timeout sending request',
+  3021: 'Timeout executing API request',
   3022: 'Unknown node ID',
+  3023: 'Worker node is not connected to master',
   3025: 'Could not decrypt message',
   3028: 'Worker node ID already exists',
   3029: 'Connected worker with same name as the master',
   3030: 'Worker does not belong to the same cluster',
   3031: 'Worker and master versions are not the same',
+  3032: 'Could not forward DAPI response. Connection not available',
   3051: 'Too many concurrent divided messages',
   3060: 'Invalid node name format',
 };
@@ -49,6 +52,8 @@ const sentences: Readonly<Record<number, string>> = {
 /** Codes that mean something other than `failed` here. */
 const meanings: Readonly<Record<number, ErrorCode>> = {
   3020: 'timeout',
+  3021: 'timeout',
+  3023: 'unreachable',
   3025: 'authentication',
   3028: 'refused',
   3029: 'refused',

@@ -1,8 +1,10 @@
 /** muster as the master and as a worker of a Wazuh cluster, with restarts and kills on both sides. */
 import assert from 'node:assert/strict';
 import { rmSync, writeFileSync } from 'node:fs';
+import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import type { CheckDocument, SyncDocument } from '../../src/node/documents.ts';
+import { encodeMessage, FrameDecoder } from '../../src/wazuh/frame.ts';
 import { type Cluster, freePort, type TestNode, withCluster } from './cluster.ts';
 import { writeSampleTree } from './sample-tree.ts';
 import { filesBelow, write } from './tree.ts';
@@ -49,6 +51,19 @@ async function becomeEqual(master: TestNode, worker: TestNode): Promise<void> {
 
 function byPath([left]: readonly [string, string], [right]: readonly [string, string]): number {
   return left < right ? -1 : 1;
+}
+
+/** Asks the local socket of a worker as programs do; what its master says. */
+async function askWorker(worker: TestNode, command: string, text: string): Promise<string> {
+  const socket = createConnection({ path: worker.path('queue/cluster/c-internal.sock') });
+  const decoder = new FrameDecoder();
+  socket.write(encodeMessage({ counter: 7, command, body: new TextEncoder().encode(text) })[0]!);
+  for await (const chunk of socket) {
+    for (const { counter, body } of decoder.push(chunk as Uint8Array)) {
+      if (counter !== 7) return new TextDecoder().decode(body);
+    }
+  }
+  throw new Error('No answer');
 }
 
 /** Whether a line of a log is an error that a master which is down does not explain. */
@@ -109,6 +124,10 @@ test('agents and groups go their ways', async () => {
       const { stdout } = await worker.muster('agents', 'list', '--group', 'web');
       return stdout.includes('agent2');
     });
+    const nodes = await askWorker(worker, 'get_nodes', '{"select": ["name"]}');
+    assert.equal(nodes, '{"items": [{"name": "master-1"}, {"name": "wazuh-1"}], "totalItems": 2}');
+    const daemon = await askWorker(worker, 'sendsync', '{"daemon_name": "authd", "message": {}}');
+    assert.match(daemon, /^Error 3009/);
   });
 });
 

@@ -11,6 +11,9 @@ import type { SimHost } from './host.ts';
 import type { Life } from './life.ts';
 import type { SimNetwork } from './network.ts';
 
+/** A machine has one local socket at most; other programs reach it by this port. */
+export const localSocketPort = 1;
+
 /** The port of one incarnation on a machine. */
 export function networkPort(life: Life, network: SimNetwork, host: SimHost): Network {
   return {
@@ -31,8 +34,11 @@ export function plainNetworkPort(life: Life, network: SimNetwork, host: SimHost)
       return new Dial(life, network, host, address, { trust: 'nobody', signal }).start();
     },
     listen: (address, onStream) => networkPort(life, network, host).listen(address, onStream),
-    // There are no other programs on a simulated machine.
-    listenLocal: (path) => Promise.resolve({ address: path, close: () => Promise.resolve() }),
+    listenLocal: async (path, onStream) => {
+      const address = `localhost:${localSocketPort}`;
+      const listener = await networkPort(life, network, host).listen(address, onStream);
+      return { ...listener, address: path };
+    },
   };
 }
 

@@ -11,7 +11,7 @@ import type { SetTable } from '../../files/file-set.ts';
 import type { Generation } from '../../files/generation.ts';
 import type { HashAlgorithm, Ports, Stream } from '../../ports.ts';
 import type { Scheduler } from '../../tasks/scheduler.ts';
-import { callAnswers } from '../calls.ts';
+import { callAnswer, relayAnswers } from '../calls.ts';
 import type { ClusterJson } from '../cluster-json.ts';
 import { type Answer, answering } from '../connection.ts';
 import { fernetKeys } from '../fernet.ts';
@@ -167,7 +167,8 @@ export class WazuhMaster {
       ...integrity.answers(),
       ...agents.answers(),
       ...groupsSend.answers(),
-      ...callAnswers((name, client) => tell.called(name, node, client)),
+      callAnswer((name, client) => tell.called(name, node, client)),
+      ...relayAnswers(),
       answering('get_nodes', async (question) => nodesAnswer(await view(), question)),
       answering('get_health', async (question) => healthAnswer(await view(), question)),
     ];

@@ -5,27 +5,28 @@ import { fromBytes, toBytes, toHex } from '../../../src/base/bytes.ts';
 import { type Answer, answering, Connection } from '../../../src/wazuh/connection.ts';
 import { WazuhFailure } from '../../../src/wazuh/failure.ts';
 import { encodeMessage } from '../../../src/wazuh/frame.ts';
-import { LocalServer } from '../../../src/wazuh/master/local-server.ts';
+import { LocalSocket } from '../../../src/wazuh/local/local-socket.ts';
+import { masterAnswers } from '../../../src/wazuh/local/master-answers.ts';
 import { nativeTelling } from '../../../src/wazuh/master/telling.ts';
 import { IncomingStrings } from '../../../src/wazuh/string-transfer.ts';
 import { simHashing } from '../../sim/hashing.ts';
 import { SeededRandom } from '../../sim/random.ts';
 import { SimNode } from '../../sim/node.ts';
-import { fileOf, MasterWorld } from './master-world.ts';
-import { PlayedWorker } from './played-worker.ts';
+import { fileOf, MasterWorld } from '../master/master-world.ts';
+import { PlayedWorker } from '../master/played-worker.ts';
 
 /** A master with a worker, and its local socket, here on a port. */
 async function openLocal() {
   const world = await MasterWorld.open();
   const ports = world.node.ports();
-  const server = new LocalServer({
-    ...ports,
+  const answerPorts = {
     view: () => Promise.resolve(world.view()),
     published: () => world.master.published.latest.value,
     views: new AgentViews(ports),
     tell: nativeTelling(ports.log),
     section: { node_name: 'master-node', node_type: 'master' },
-  });
+  };
+  const server = new LocalSocket(ports, (client) => masterAnswers(answerPorts, client));
   const listener = await world.settle(
     ports.plainNetwork.listen('master:1', (stream) => server.accept(stream)),
   );
