@@ -16,6 +16,7 @@ import { buildInfo } from '../runtime/build-info.ts';
 import { readCertificate, sha256, timingSafeEqualBytes } from '../runtime/certificates.ts';
 import { fingerprint } from '../runtime/certificates.ts';
 import { type LoopWatch, systemClock, watchLoop } from '../runtime/clock.ts';
+import { tidyAtRest } from '../runtime/memory.ts';
 import { createCompression } from '../runtime/compression.ts';
 import { openDatabase } from '../runtime/database.ts';
 import { openFiles } from '../runtime/files.ts';
@@ -218,13 +219,18 @@ async function openWorker(parts: Parts): Promise<OpenNode> {
 }
 
 /** Holds count from when there is somebody to wait: nobody waits for a node that only opens. */
-function runWatched(
+async function runWatched(
   node: { run(signal: AbortSignal): Promise<void> },
   loop: LoopWatch,
   signal: AbortSignal,
 ): Promise<void> {
   loop.reset();
-  return node.run(signal);
+  const tidying = tidyAtRest();
+  try {
+    await node.run(signal);
+  } finally {
+    tidying.close();
+  }
 }
 
 /** A worker of a Wazuh cluster: a key takes the place of certificates. */

@@ -45,8 +45,8 @@ import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 import { WazuhDoor } from './wazuh-door.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
-/** Bundles kept for other workers that ask for the same contents, bytes. */
-const cacheBytesMax = 64 * 1024 * 1024;
+/** Bundles kept for other workers that ask for the same contents; most do at about the same time. */
+const bundleCache = { bytesMax: 64 * 1024 * 1024, idleMs: 20_000 };
 
 /** A first scan of a large tree on a slow disk may take this long, ms. */
 const scanDeadlineMs = 6 * 60 * 60 * 1000;
@@ -354,7 +354,7 @@ export class MasterNode {
       ...transferHandlers(this.#ports, this.#publication, {
         algorithm: this.#storage.algorithm,
         compress: integrity.compress,
-        cacheBytesMax,
+        cache: bundleCache,
         bundleBytesMax: integrity.batchBytes,
       }),
       'node.report': (report, context) => {

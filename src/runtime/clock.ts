@@ -4,9 +4,9 @@
  * `breathe` hands out turns one task at a time, in the order of asking: however many tasks have
  * much to do, timers and the network get their turn after every slice of one of them.
  */
-import process from 'node:process';
 import { abortReason } from '../base/async.ts';
 import type { Clock } from '../ports.ts';
+import { cpuMs } from './cpu-time.ts';
 import { RunQueue } from './run-queue.ts';
 
 /** A task may hold the loop for so long before `breathe` makes it wait, ms. */
@@ -167,9 +167,4 @@ class LoopSampler implements LoopWatch {
     this.#cpuMs += usedMs;
     this.#wait(usedMs > waitedMs * AT_REST_SHARE ? SAMPLE_MS : REST_SAMPLE_MS);
   }
-}
-
-function cpuMs(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
 }

@@ -6,7 +6,11 @@
  * leave in the heap it collects late too. A collection asked for now and then prevents it: with the
  * heap of a node without much else in memory it takes some 10 ms. Where it takes longer the heap is
  * large, and what is left behind makes no difference.
+ *
+ * Nor does it collect while nothing happens: what the work before has left stays for hours. So a
+ * process that comes to rest is told to, once.
  */
+import { cpuMs } from './cpu-time.ts';
 
 /** Bytes left behind between two collections: a second of a fast line. */
 const gapBytesMin = 64 * 1024 * 1024;
@@ -16,6 +20,18 @@ const holdMaxMs = 20;
 
 /** How far it is put off, each time anew. */
 const putOffFactor = 4;
+
+/** Time between two looks at whether the process rests, ms. */
+const restLookMs = 20_000;
+
+/** A process rests that uses no more than this share of a processor. */
+const restShareMax = 0.05;
+
+/** So many looks find a process at rest before it is told: by then, nobody holds what is not wanted. */
+const restLooksMin = 3;
+
+/** Work that leaves enough behind to be worth a collection: CPU, ms. */
+const workMsMin = 2_000;
 
 const runtime = globalThis as { readonly Bun?: { gc(isSynchronous: boolean): void } };
 
@@ -30,4 +46,22 @@ export function leftBehind(bytes: number): void {
   const startMs = performance.now();
   runtime.Bun.gc(true);
   gapBytes = performance.now() - startMs > holdMaxMs ? gapBytes * putOffFactor : gapBytesMin;
+}
+
+/** Gives back what work has left behind once the process rests, until closed. */
+export function tidyAtRest(): { close(): void } {
+  let seenMs = cpuMs();
+  let workMs = 0;
+  let restLooks = 0;
+  const timer = setInterval(() => {
+    const usedMs = cpuMs() - seenMs;
+    seenMs += usedMs;
+    workMs += usedMs;
+    restLooks = usedMs > restLookMs * restShareMax ? 0 : restLooks + 1;
+    if (restLooks < restLooksMin || workMs < workMsMin) return;
+    workMs = 0;
+    runtime.Bun?.gc(true);
+  }, restLookMs);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
 }

@@ -4,7 +4,7 @@
  */
 import { ClusterError, codeOf } from '../../base/errors.ts';
 import { type AbsenceReason, type BundleItem, BundleWriter } from '../../files/bundle.ts';
-import type { BuiltBundle } from '../../files/bundle-cache.ts';
+import type { BuiltBundle, BundleCacheOptions } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type {
   Clock,
@@ -39,8 +39,8 @@ export interface TransferOptions {
   readonly algorithm: HashAlgorithm;
   /** Whether to compress what compresses. */
   readonly compress: boolean;
-  /** Most bytes of finished bundles kept for other workers. */
-  readonly cacheBytesMax: number;
+  /** What is kept of finished bundles for other workers. */
+  readonly cache: BundleCacheOptions;
   /** Largest bundle that is built in memory, bytes of contents. */
   readonly bundleBytesMax: number;
 }

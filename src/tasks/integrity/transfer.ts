@@ -137,7 +137,7 @@ export function transferHandlers(
   publication: Publication,
   options: TransferOptions,
 ): Pick<HandlersFor<'worker'>, 'content.fetch'> {
-  const cache = new BundleCache(options.cacheBytesMax);
+  const cache = new BundleCache(ports.clock, options.cache);
   const server = new ContentServer(ports, options);
   return {
     'content.fetch': async (request, context) => {
