@@ -20,8 +20,10 @@ import type { FileRecord, ScanIndex } from './scan-index.ts';
 import { packRecords, unpackRecords } from './scan-records.ts';
 import { tablesFromStore } from './stored-tables.ts';
 
-/** Records that are stored at once at the most while a scan goes on, and after how long, ms. */
-const unstoredMax = 20_000;
+/**
+ * After this long what was found is stored although a scan goes on, ms. Seldom: files that come one
+ * after the other are of leaves all over the tables, each of which is written as a whole.
+ */
 const unstoredMs = 10_000;
 
 /** Records looked at between two breaths. */
@@ -41,9 +43,8 @@ export class ScanTables {
   readonly #found = new Map<string, Map<BytePath, EntryChange>>();
   /** Found, but not in the tables that are ahead yet. */
   readonly #fresh = new Map<BytePath, FileRecord | undefined>();
-  /** Leaves to be stored, by set; how many records changed in them, and since when. */
+  /** Leaves to be stored, by set; and when that was done last. */
   readonly #unstored = new Map<string, Set<number>>();
-  #unstoredCount = 0;
   #storedMs: number;
   readonly #scratch = new ByteWriter(4096);
 
@@ -163,24 +164,20 @@ export class ScanTables {
       const leaves = this.#unstored.get(set) ?? new Set<number>();
       this.#unstored.set(set, leaves);
       for (const { path } of known) leaves.add(leafOf(path));
-      this.#unstoredCount += known.length;
     }
     return changes;
   }
 
-  /** Stores what is new if that is much, or at the end of a scan. */
+  /** Stores what is new: at the end of a scan, or where that was long ago. */
   async store(isEnd: boolean): Promise<void> {
     const { clock } = this.#ports;
-    const waitedMs = clock.monotonicMs() - this.#storedMs;
-    const isMuch = this.#fresh.size + this.#unstoredCount >= unstoredMax || waitedMs >= unstoredMs;
-    if (!isEnd && !isMuch) return;
+    if (!isEnd && clock.monotonicMs() - this.#storedMs < unstoredMs) return;
     await this.#goAhead();
     if (isEnd) {
       for (const table of this.#ahead.values()) await table.prepareDigests(clock);
     }
     const unstored = [...this.#unstored];
     this.#unstored.clear();
-    this.#unstoredCount = 0;
     this.#storedMs = clock.monotonicMs();
     for (const [set, leaves] of unstored) await this.#saved?.saveScan(this.#leavesOf(set, leaves));
   }

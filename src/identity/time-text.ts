@@ -4,23 +4,11 @@
  * Always in UTC and said so: the two ends of a connection may be in different zones, and the
  * point of such a message is often that their clocks disagree. Pure: nothing here asks for "now".
  */
-
-const utcFormat = new Intl.DateTimeFormat('en-GB', {
-  timeZone: 'UTC',
-  hourCycle: 'h23',
-  year: 'numeric',
-  month: '2-digit',
-  day: '2-digit',
-  hour: '2-digit',
-  minute: '2-digit',
-});
+import { isoTime } from '../base/time-text.ts';
 
 /** A moment, to the minute: `2026-11-23 09:27 UTC`. */
 export function utcText(ms: number): string {
-  const parts = new Map<string, string>();
-  for (const { type, value } of utcFormat.formatToParts(ms)) parts.set(type, value);
-  const date = `${parts.get('year')}-${parts.get('month')}-${parts.get('day')}`;
-  return `${date} ${parts.get('hour')}:${parts.get('minute')} UTC`;
+  return `${isoTime(ms).slice(0, 16).replace('T', ' ')} UTC`;
 }
 
 const UNITS: readonly (readonly [name: string, seconds: number])[] = [

@@ -38,6 +38,9 @@ const slowPeriodMs = 1000;
 /** Files read on other threads at a time: what the runtimes have threads for. */
 const readersCount = 4;
 
+/** Files after which the lanes have saved what making them costs. */
+const lanesPayCount = 2_000;
+
 /** What hashing files works with. */
 export interface HasherPorts {
   readonly root: RootedDirectory;
@@ -49,8 +52,9 @@ export interface HasherPorts {
 export class FileHasher {
   readonly #ports: HasherPorts;
   readonly #buffer = new Uint8Array(smallBytesMax);
-  /** Made when first needed; null where the engine cannot run it. */
+  /** Made when there are many files; null where the engine cannot run it. */
   #lanes: Md5Lanes | null | undefined;
+  #filesCount = 0;
   #slowUntilMs = -Infinity;
 
   constructor(ports: HasherPorts) {
@@ -63,6 +67,7 @@ export class FileHasher {
     algorithm: HashAlgorithm,
     signal: AbortSignal,
   ): Promise<HashOutcome[]> {
+    this.#filesCount += paths.length;
     const outcomes = Array.from<HashOutcome>({ length: paths.length });
     const deferred: number[] = [];
     const slice = (start: number, mayGoOn: () => boolean): number => {
@@ -144,7 +149,8 @@ export class FileHasher {
 
   #batch(algorithm: HashAlgorithm, outcomes: HashOutcome[]): Batch {
     const digestOne = (bytes: Uint8Array) => this.#ports.hashing.digest(algorithm, bytes);
-    if (this.#lanes === undefined && algorithm === 'md5') {
+    const isWorthLanes = this.#filesCount > lanesPayCount && algorithm === 'md5';
+    if (this.#lanes === undefined && isWorthLanes) {
       this.#lanes = Md5Lanes.create(digestOne) ?? null;
     }
     const lanes = algorithm === 'md5' ? this.#lanes ?? undefined : undefined;
