@@ -62,10 +62,11 @@ export class DirectoryNames {
     const prefix = `${this.#prefix}${name}/`;
     const files: Entry[] = [];
     for (const table of this.#tables.values()) {
-      for (const entry of table.entries()) {
+      for (const entries of table.entriesWithPrefix(prefix)) {
+        for (const entry of entries) {
+          files.push({ ...entry, path: entry.path.slice(prefix.length) });
+        }
         await this.#clock.breathe();
-        if (!entry.path.startsWith(prefix)) continue;
-        files.push({ ...entry, path: entry.path.slice(prefix.length) });
       }
     }
     return files;
@@ -96,8 +97,8 @@ export class DirectoryNames {
       steps.set(name, { files: files + sign, bytes: bytes + sign * entry.size });
     };
     if (before === undefined) {
-      for (const entry of after.entries()) {
-        note(entry, 1);
+      for (const entries of after.entriesWithPrefix(this.#prefix)) {
+        for (const entry of entries) note(entry, 1);
         await this.#clock.breathe();
       }
       return;

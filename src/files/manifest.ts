@@ -15,7 +15,14 @@ import { invariant } from '../base/errors.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import { digestBytes, emptyDigest, fanOut, leafOf, leavesCount } from './digest-tree.ts';
 import type { Entry, EntryChange } from './entry.ts';
-import { emptyRows, findRow, measureRows, mergeRows, writeDigested } from './packed-leaf.ts';
+import {
+  emptyRows,
+  findRow,
+  measureRows,
+  mergeRows,
+  rowsWithPrefix,
+  writeDigested,
+} from './packed-leaf.ts';
 import { unpackRow, unpackRows } from './rows.ts';
 
 export { differingBranches } from './digest-tree.ts';
@@ -195,6 +202,19 @@ export class Manifest {
   /** The entries of a leaf (0 to 4095), sorted by path. */
   leafEntries(leaf: number): Entry[] {
     return unpackRows(this.leafRows(leaf), this.#tools.algorithm);
+  }
+
+  /**
+   * The entries whose paths begin with a prefix, leaf by leaf, those without any as well: others
+   * cost next to nothing.
+   */
+  *entriesWithPrefix(prefix: ByteString): Generator<Entry[]> {
+    const { algorithm } = this.#tools;
+    for (let leaf = 0; leaf < leavesCount; leaf++) {
+      const rows = this.leafRows(leaf);
+      const starts = rowsWithPrefix(rows, prefix, algorithm);
+      yield starts.map((start) => unpackRow(new ByteReader(rows, start), algorithm));
+    }
   }
 
   /** All entries, leaf by leaf: not in the order of their paths. */

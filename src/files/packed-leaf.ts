@@ -4,7 +4,7 @@
  * Rows are those of `rows.ts`, sorted by path. Nothing here is checked: the rows are this node's
  * own. An array is never changed once it is in a manifest.
  */
-import { type BytePath, compareByteStrings, equalBytes } from '../base/bytes.ts';
+import { type BytePath, type ByteString, compareByteStrings, equalBytes } from '../base/bytes.ts';
 import type { ByteWriter } from '../base/cursor.ts';
 import { invariant } from '../base/errors.ts';
 import { type HashAlgorithm, hashBytes } from '../ports.ts';
@@ -28,6 +28,19 @@ export function findRow(rows: Uint8Array, path: BytePath, algorithm: HashAlgorit
     at = rowEnd(rows, at, algorithm);
   }
   return -1;
+}
+
+/** Where the rows of paths that begin with a prefix start. */
+export function rowsWithPrefix(
+  rows: Uint8Array,
+  prefix: ByteString,
+  algorithm: HashAlgorithm,
+): number[] {
+  const starts: number[] = [];
+  for (let at = 0; at < rows.length; at = rowEnd(rows, at, algorithm)) {
+    if (hasPrefix(rows, at, prefix)) starts.push(at);
+  }
+  return starts;
 }
 
 /** What became of a leaf. */
@@ -135,6 +148,15 @@ function sizeAt(rows: Uint8Array, at: number): number {
   let size = 0;
   for (let i = start; i < start + SIZE_BYTES; i++) size = size * 256 + rows[i]!;
   return size;
+}
+
+function hasPrefix(rows: Uint8Array, at: number, prefix: ByteString): boolean {
+  if (pathLength(rows, at) < prefix.length) return false;
+  const start = at + PATH_AT;
+  for (let i = 0; i < prefix.length; i++) {
+    if (rows[start + i] !== prefix.charCodeAt(i)) return false;
+  }
+  return true;
 }
 
 /** The order of a row's path and another path: negative where the row comes first. */

@@ -173,6 +173,9 @@ test('Manifest behaves like a Map through thousands of changes', () => {
     assert.deepEqual(manifest.get(path), model.get(path));
     if (round % 50 !== 0) continue;
     assert.deepEqual([...manifest.entries()], inLeafOrder(model.values()));
+    const prefix = [...model.keys()][0]?.slice(0, 3) ?? '';
+    const begin = [...model.values()].filter(({ path }) => path.startsWith(prefix));
+    assert.deepEqual([...manifest.entriesWithPrefix(prefix)].flat(), inLeafOrder(begin));
     const described = describedDigests(model.values());
     assert.equal(manifest.rootDigest, described.root);
     const digests = Array.from({ length: fanOut }, (_, branch) => manifest.leafDigests(branch));
