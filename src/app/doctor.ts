@@ -59,7 +59,9 @@ function placesOf(config: Config): PlaceFacts[] {
       place('certificate', files.node, 'read', false),
       place('key', files.node, 'read', false),
     ]),
-    ...(node.role === 'master' ? [place('key', files.authorityKey, 'read', false)] : []),
+    ...(node.role === 'master' && node.protocol === 'native'
+      ? [place('key', files.authorityKey, 'read', false)]
+      : []),
   ];
 }
 
@@ -69,7 +71,8 @@ async function daemonStatus(config: Config): Promise<StatusDocument | null> {
 }
 
 async function listenFacts(config: Config, isRunning: boolean) {
-  const address = config.master.listen;
+  const { listen = '' } = config.wazuh;
+  const address = config.node.protocol === 'wazuh' ? listen : config.master.listen;
   const local = address.replace(/^(0\.0\.0\.0|\[::\])/, '127.0.0.1');
   const answer = await probe(local, probeMs);
   if (isRunning) return { address, problem: answer };

@@ -56,7 +56,7 @@ export function systemHost(): Host {
     },
     readCertificates: async (config) => {
       if (config.node.protocol === 'wazuh') {
-        throw new ClusterError('refused', 'A worker of a Wazuh cluster has no certificate');
+        throw new ClusterError('refused', 'A node of a Wazuh cluster has no certificate');
       }
       const { readCertificate } = await import('../runtime/certificates.ts');
       const { readCredentials } = await import('./own-certificate.ts');

@@ -9,6 +9,7 @@ import { masterOperations, workerOperations } from '../node/local-operations.ts'
 import { MasterNode } from '../node/master.ts';
 import type { NodeFacts } from '../node/node-facts.ts';
 import type { Operations } from '../node/operations.ts';
+import type { WazuhSetting } from '../node/wazuh-setting.ts';
 import { WazuhWorkerNode } from '../node/wazuh-worker.ts';
 import { WorkerNode } from '../node/worker.ts';
 import type { Logger, NodeIdentity, PlainPorts, Ports } from '../ports.ts';
@@ -71,9 +72,14 @@ export async function openNode(config: Config, rootLog: Logger): Promise<OpenNod
   const undo: (() => void)[] = [() => lock.release()];
   const close = () => undo.splice(0).reverse().forEach((step) => step());
   try {
-    if (config.node.protocol === 'wazuh') return await openWazuhWorker(config, log, undo, close);
+    if (config.node.protocol === 'wazuh') {
+      const parts = await openWazuhParts(config, log, undo);
+      return role === 'master'
+        ? await openWazuhMaster({ ...parts, close }, rootLog)
+        : await openWazuhWorker({ ...parts, close }, undo);
+    }
     const parts = await openParts(config, log, undo);
-    return config.node.role === 'master'
+    return role === 'master'
       ? await openMaster({ ...parts, close }, rootLog)
       : await openWorker({ ...parts, close });
   } catch (error) {
@@ -179,20 +185,27 @@ async function openMaster(parts: Parts, rootLog: Logger): Promise<OpenNode> {
     {
       ...ports,
       rootLog,
-      issuer,
       wazuh,
-      own: ownCertificate(files, facts.identity, credentials, reload),
-      tokenPorts: {
-        randomBytes: (count) => systemRandom.bytes(count),
-        sha256,
-        isEqual: timingSafeEqualBytes,
+      native: {
+        network: ports.network,
+        issuer,
+        own: ownCertificate(files, facts.identity, credentials, reload),
+        tokenPorts: {
+          randomBytes: (count) => systemRandom.bytes(count),
+          sha256,
+          isEqual: timingSafeEqualBytes,
+        },
+        authorityFingerprint: trust.authorityFingerprint,
+        identify: (stream, registry) => identifyWorker(stream, trust, registry),
       },
-      authorityFingerprint: trust.authorityFingerprint,
-      identify: (stream, registry) => identifyWorker(stream, trust, registry),
     },
     config,
     facts,
   );
+  return openedMaster(node, loop, close);
+}
+
+function openedMaster(node: MasterNode, loop: LoopWatch, close: () => void): OpenNode {
   return {
     operations: masterOperations(node),
     run: (signal) => runWatched(node, loop, signal),
@@ -233,26 +246,42 @@ async function runWatched(
   }
 }
 
-/** A worker of a Wazuh cluster: a key takes the place of certificates. */
-async function openWazuhWorker(
+/** What both roles of a node that is in a Wazuh cluster alone are made of. */
+interface WazuhParts {
+  readonly config: Config;
+  readonly setting: WazuhSetting;
+  readonly ports: PlainPorts;
+  readonly facts: NodeFacts;
+  readonly loop: LoopWatch;
+  readonly close: () => void;
+}
+
+/** A key takes the place of certificates. */
+async function openWazuhParts(
   config: Config,
   log: Logger,
   undo: (() => void)[],
-  close: () => void,
-): Promise<OpenNode> {
+): Promise<Omit<WazuhParts, 'close'>> {
+  const { node: { name, role }, wazuh: { cluster } } = config;
   const setting = await readWazuhSetting(config);
   const ports = await openPorts(config, log, undo);
-  const identity = {
-    cluster: config.wazuh.cluster,
-    node: config.node.name,
-    role: 'worker',
-  } as const;
   const loop = watchLoop();
   undo.push(() => loop.close());
+  return { config, setting, ports, loop, facts: nodeFacts({ cluster, node: name, role }, loop) };
+}
+
+/** A master that has no workers but those of the Wazuh protocol. */
+async function openWazuhMaster(parts: WazuhParts, rootLog: Logger): Promise<OpenNode> {
+  const { config, setting, ports, facts, loop, close } = parts;
+  const masterPorts = { ...ports, rootLog, wazuh: setting, native: undefined };
+  return openedMaster(await MasterNode.open(masterPorts, config, facts), loop, close);
+}
+
+async function openWazuhWorker(parts: WazuhParts, undo: (() => void)[]): Promise<OpenNode> {
+  const { config, setting, ports, facts, loop, close } = parts;
   const { home } = config.wazuh;
   const database = home === undefined ? undefined : await findWazuhDatabase(home, ports.clock);
   undo.push(() => database?.close());
-  const facts = nodeFacts(identity, loop);
   const node = await WazuhWorkerNode.open(ports, config, facts, setting, database);
   return {
     operations: workerOperations(node, (signal, work) => node.withSession(signal, work)),

@@ -84,11 +84,11 @@ function* pairs(config: ReadConfig): Generator<Misfit> {
 /** What the protocol of Wazuh asks for. */
 function* wazuh(config: ReadConfig): Generator<Misfit> {
   const { node, wazuh: { master, listen } } = config;
-  if (node.protocol === 'wazuh' && node.role === 'master') {
+  if (node.protocol === 'wazuh' && node.role === 'master' && listen === undefined) {
     yield {
-      key: 'node.protocol',
-      message: 'key "node.protocol" is for workers: a master accepts Wazuh workers beside its ' +
-        'own with key "wazuh.listen"',
+      key: 'wazuh.listen',
+      message: 'key "wazuh.listen" is required on a master of Wazuh workers alone: the address ' +
+        'on which it accepts them, such as listen = "0.0.0.0:1516"',
     };
   }
   if (node.role === 'worker' && listen !== undefined) {

@@ -61,8 +61,8 @@ export const tables = {
         required: 'worker',
       }),
       protocol: choice(['native', 'wazuh'], {
-        doc: 'How a worker talks to its master: "wazuh" makes it a worker of a Wazuh 4.14 ' +
-          'cluster, see `[wazuh]`',
+        doc: 'How a node talks to others: "wazuh" makes it a worker of a Wazuh 4.14 cluster, or ' +
+          'a master of such workers alone, without certificates; see `[wazuh]`',
         default: 'native',
       }),
       cluster: text({

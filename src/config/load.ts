@@ -43,7 +43,9 @@ export async function loadConfig(
     ? await findConfig(reader, configCandidates(options))
     : { fileName: ossecConfOf(homeAlone), text: '' };
   const homePath = homeAlone ?? wazuhHomeOf(main, env, workingDirectory);
-  const home = homePath === undefined ? undefined : await readHome(reader, homePath);
+  const home = homePath === undefined
+    ? undefined
+    : await readHome(reader, homePath, { isAlone: homeAlone !== undefined });
   const patterns = includePatterns(main);
   const includes: ConfigFile[] = [];
   if (patterns.length > 0) {
@@ -84,7 +86,11 @@ async function findConfig(reader: ConfigReader, candidates: ConfigCandidates): P
   }]);
 }
 
-async function readHome(reader: ConfigReader, home: string): Promise<HomeValues> {
+async function readHome(
+  reader: ConfigReader,
+  home: string,
+  options: { readonly isAlone: boolean },
+): Promise<HomeValues> {
   const ossecConf = ossecConfOf(home);
   const text = await readText(reader, ossecConf);
   if (text === undefined) {
@@ -100,7 +106,7 @@ async function readHome(reader: ConfigReader, home: string): Promise<HomeValues>
     ossecConf: { fileName: ossecConf, text },
     clusterJson: { fileName: clusterJson, text: await readText(reader, clusterJson) },
     owner: isThere('user') && isThere('group') ? 'wazuh' : undefined,
-  });
+  }, options);
 }
 
 async function readText(reader: ConfigReader, fileName: string): Promise<string | undefined> {

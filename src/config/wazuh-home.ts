@@ -55,8 +55,14 @@ export function clusterJsonOf(home: string): string {
   return resolvePath(home, 'framework/wazuh/core/cluster/cluster.json');
 }
 
-/** The values that an installation gives; what is wrong with it is told, all of it. */
-export function homeValues(files: HomeFiles): HomeValues {
+/**
+ * The values that an installation gives; what is wrong with it is told, all of it.
+ * @param isAlone nothing else describes the node
+ */
+export function homeValues(
+  files: HomeFiles,
+  { isAlone }: { readonly isAlone: boolean },
+): HomeValues {
   const { home, ossecConf } = files;
   const problems: Problem[] = [];
   const clusterJson = readCommon(files, problems);
@@ -73,7 +79,14 @@ export function homeValues(files: HomeFiles): HomeValues {
       message: 'the cluster is disabled there: set <disabled>no</disabled> in a <cluster> section',
     });
   }
-  const values = { ...nodeValues(home, section), ...intervals(clusterJson) };
+  // With a configuration of its own a master may have workers of its own protocol.
+  const isNative = !isAlone && section?.nodeType === 'master';
+  const protocol = isNative ? 'native' : 'wazuh';
+  const values = {
+    ...nodeValues(home, section),
+    'node.protocol': protocol,
+    ...intervals(clusterJson),
+  };
   return {
     values: givenOf(values, ossecConf.fileName),
     sets: clusterJson.sets.map((set) => ({
@@ -109,7 +122,6 @@ function nodeValues(home: string, section: ClusterSection | undefined): Values {
   return {
     'node.name': section?.nodeName ?? 'node01',
     'node.role': isWorker ? 'worker' : 'master',
-    'node.protocol': isWorker ? 'wazuh' : 'native',
     'node.root': home,
     'wazuh.home': home,
     'wazuh.cluster': section?.name,

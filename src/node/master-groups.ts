@@ -16,7 +16,7 @@ import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
 import type { LocalTree } from '../files/local-tree.ts';
 import { joinPath } from '../files/paths.ts';
-import type { Ports } from '../ports.ts';
+import type { PlainPorts } from '../ports.ts';
 import type { HandlersFor } from '../session/handlers.ts';
 import type { Session } from '../session/session.ts';
 import { AgentGroupsSend, pullHandlers, type SentState } from '../tasks/agent-groups-send.ts';
@@ -33,7 +33,7 @@ import { GroupFiles } from './group-files.ts';
 import { Groups } from './groups.ts';
 
 /** What the groups of a master stand on. */
-export interface MasterGroupPorts extends Ports {
+export interface MasterGroupPorts extends PlainPorts {
   readonly sets: SetTable;
   readonly tree: LocalTree;
   readonly scheduler: Scheduler;

@@ -3,31 +3,23 @@
  *
  * It listens, publishes what its tree holds, answers workers from memory, and never dials out.
  */
-import { ClusterError, describeError } from '../base/errors.ts';
+import { ClusterError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { Generation } from '../files/generation.ts';
 import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
-import type { OwnCertificate } from '../identity/issuing.ts';
-import type { NodeRegistry } from '../identity/node-registry.ts';
-import type { Logger, NodeIdentity, Ports, Stream } from '../ports.ts';
-import { Acceptor, type Peer } from '../session/acceptor.ts';
-import type { HandlersFor } from '../session/handlers.ts';
-import { Renewal, renewByAuthority } from '../tasks/certificates.ts';
+import type { Logger, PlainPorts } from '../ports.ts';
 import { compareHandlers } from '../tasks/integrity/compare.ts';
 import { transferHandlers } from '../tasks/integrity/transfer.ts';
-import { keepAliveHandlers, SilenceSweep } from '../tasks/keep-alive.ts';
 import { LocalIntegrity } from '../tasks/local-integrity.ts';
 import { type RoundOutcome, Scheduler } from '../tasks/scheduler.ts';
-import type { PayloadOf } from '../wire/messages.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
 import {
   type ApproveDocument,
   type CheckDocument,
   type DifferenceDocument,
   type NodesDocument,
-  type PeerDocument,
   schemaVersion,
   type StatusDocument,
 } from './documents.ts';
@@ -39,7 +31,8 @@ import {
   taskDocuments,
 } from './report.ts';
 import { MasterAgents } from './master-agents.ts';
-import { Membership, type MembershipSetting } from './membership.ts';
+import type { Membership } from './membership.ts';
+import { NativeDoor, type NativeSetting } from './native-door.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { guardConfigOf, openStorage, type Storage } from './storage.ts';
 import { WazuhDoor } from './wazuh-door.ts';
@@ -52,10 +45,9 @@ const bundleCache = { bytesMax: 64 * 1024 * 1024, idleMs: 20_000 };
 const scanDeadlineMs = 6 * 60 * 60 * 1000;
 
 /** What a master needs beyond the ports of any node. */
-export interface MasterPorts extends Ports, MembershipSetting {
-  readonly own: OwnCertificate;
-  /** @throws ClusterError('authentication') where the stream's other end may not come in */
-  identify(stream: Stream, registry: NodeRegistry): NodeIdentity;
+export interface MasterPorts extends PlainPorts {
+  /** Undefined where no workers of muster's own protocol are served. */
+  readonly native: NativeSetting | undefined;
   /** The log without the tag of this node: in it workers have tags of their own. */
   readonly rootLog: Logger;
   /** Of a master that also serves Wazuh workers. */
@@ -66,18 +58,15 @@ export interface MasterPorts extends Ports, MembershipSetting {
 export class MasterNode {
   readonly facts: NodeFacts;
   readonly agents: MasterAgents;
-  readonly membership: Membership;
   readonly #ports: MasterPorts;
   readonly #config: Config;
   readonly #storage: Storage;
   readonly #publication: Publication;
   readonly #scheduler: Scheduler;
-  readonly #acceptor: Acceptor;
+  readonly #native: NativeDoor | undefined;
   readonly #wazuh: WazuhDoor | undefined;
   readonly #localIntegrity: LocalIntegrity;
-  readonly #reports = new Map<string, PayloadOf<'node.report'>>();
   #connectionsCount = 0;
-  #address = '';
   #isRunning = false;
 
   private constructor(ports: MasterPorts, config: Config, facts: NodeFacts, storage: Storage) {
@@ -86,7 +75,6 @@ export class MasterNode {
     this.facts = facts;
     this.#storage = storage;
     this.#scheduler = new Scheduler(ports);
-    this.membership = new Membership(ports, ports, facts.identity);
     const { clock, hashing } = ports;
     const { halts, losses, index, sets, tree, algorithm } = storage;
     this.#publication = new Publication(
@@ -106,11 +94,11 @@ export class MasterNode {
         scheduler: this.#scheduler,
         published: () => this.generation,
         scan: (signal) => this.#scan(signal),
-        skewMs: (node) => this.#acceptor.peers.get(node)?.agreement.skewMs ?? 0,
+        skewMs: (node) => this.#native?.skewMs(node) ?? 0,
       },
       { config, node: facts, algorithm },
     );
-    this.#acceptor = this.#makeAcceptor();
+    this.#native = ports.native === undefined ? undefined : this.#makeNativeDoor(ports.native);
     this.#wazuh = ports.wazuh === undefined ? undefined : this.#makeWazuhDoor(ports.wazuh);
   }
 
@@ -122,9 +110,9 @@ export class MasterNode {
     return node;
   }
 
-  /** The address that workers can reach; empty until it listens. */
-  get address(): string {
-    return this.#address;
+  /** Who belongs to the cluster. @throws ClusterError `refused` where only Wazuh workers do */
+  get membership(): Membership {
+    return this.#members().membership;
   }
 
   /** The latest generation; undefined before the first scan. */
@@ -134,47 +122,31 @@ export class MasterNode {
 
   /** Serves until the signal is aborted. */
   async run(signal: AbortSignal): Promise<void> {
-    const { network, watcher, log } = this.#ports;
-    const { master, localIntegrity, keepAlive, certificates } = this.#config;
-    const listener = await network.listen(
-      master.listen,
-      (stream) => this.#acceptor.accept(stream),
-    );
-    this.#address = listener.address;
-    log.log('info', `Serving on ${listener.address}.`);
+    await this.#native?.open();
     const { tree, sets } = this.#storage;
-    const watch = localIntegrity.watch
-      ? tree.watch(watcher, sets, () => this.#scheduler.wake('local-integrity'))
+    const watch = this.#config.localIntegrity.watch
+      ? tree.watch(this.#ports.watcher, sets, () => this.#scheduler.wake('local-integrity'))
       : undefined;
     const stopTelling = this.#publication.latest.listen((generation) => {
       if (generation === undefined) return;
       this.agents.groups.wake();
       this.#wazuh?.follow(generation);
-      for (const { session } of this.#acceptor.peers.values()) {
-        session.event('integrity.published', { generation: generation.number });
-      }
+      this.#native?.published(generation);
     });
-    const sessions = () => [...this.#acceptor.peers.values()].map((peer) => peer.session);
-    const { own, issuer } = this.#ports;
-    const renew = renewByAuthority(this.#ports, own, issuer, this.facts.identity);
+    const tasks = [this.#localIntegrity, ...this.agents.tasks(), ...this.#native?.tasks() ?? []];
     this.#isRunning = true;
     try {
       await this.#wazuh?.open(this.generation);
-      await Promise.all([
-        ...[this.#localIntegrity, ...this.agents.tasks()].map((task) =>
-          this.#scheduler.start(this.#wazuh?.told(task) ?? task, signal)
-        ),
-        this.#scheduler.start(new SilenceSweep(this.#ports, keepAlive, sessions), signal),
-        this.#scheduler.start(new Renewal(this.#ports, own, renew, certificates), signal),
-      ]);
+      await Promise.all(
+        tasks.map((task) => this.#scheduler.start(this.#wazuh?.told(task) ?? task, signal)),
+      );
     } finally {
       this.#isRunning = false;
       watch?.close();
       stopTelling();
-      this.#acceptor.close('The master stops');
+      await this.#native?.close('The master stops');
       await this.#wazuh?.close('The master stops');
       await this.agents.groups.ended();
-      await listener.close();
     }
   }
 
@@ -186,7 +158,6 @@ export class MasterNode {
   }
 
   status(): StatusDocument {
-    const { clock, own } = this.#ports;
     const generation = this.generation;
     const halts = this.#storage.halts.list();
     const sets = setDocuments(
@@ -209,7 +180,7 @@ export class MasterNode {
       halted: haltDocuments(halts),
       agents: agentsStatusDocument(this.agents.parts.views.counts(), this.agents.groups),
       tasks: taskDocuments(this.#scheduler.states()),
-      certificate_expires: isoTime(own.facts().notAfterMs),
+      certificate_expires: this.#native?.certificateExpires() ?? null,
       longest_loop_hold_ms: this.facts.longestLoopHoldMs(),
       connections: this.#connectionsCount,
       guard_halts: this.#storage.halts.haltedCount,
@@ -218,12 +189,7 @@ export class MasterNode {
       in_sync: null,
       drift: null,
       peers: [
-        ...[...this.#acceptor.peers.values()].map((peer) =>
-          peerDocument(peer, this.#reports.get(peer.identity.node), {
-            generation: generation?.number,
-            nowMs: clock.monotonicMs(),
-          })
-        ),
+        ...this.#native?.peerDocuments(generation?.number) ?? [],
         ...this.#wazuh?.peers(generation?.number) ?? [],
       ],
     };
@@ -273,7 +239,7 @@ export class MasterNode {
   /** The nodes that have joined, and those that are connected by the Wazuh protocol. */
   nodes(): NodesDocument {
     const wazuh = this.#wazuh?.nodes() ?? [];
-    const joined = this.membership.list((name) => this.#acceptor.peers.has(name));
+    const joined = this.#native?.nodes() ?? [];
     return {
       schema_version: schemaVersion,
       nodes: [
@@ -285,8 +251,7 @@ export class MasterNode {
 
   /** Expels a node and ends its session. */
   revoke(name: string): NodesDocument {
-    this.membership.revoke(name);
-    this.#acceptor.disconnect(name, 'authentication', `The certificate of ${name} was revoked`);
+    this.#members().revoke(name);
     return this.nodes();
   }
 
@@ -303,24 +268,32 @@ export class MasterNode {
     if (outcome.kind === 'failed') throw outcome.error;
   }
 
-  #makeAcceptor(): Acceptor {
-    const { clock, log } = this.#ports;
-    const { identity, version, epoch } = this.facts;
-    const { algorithm } = this.#storage;
-    return new Acceptor({ clock, log }, {
-      self: { identity, version, epoch, algorithm },
-      identify: (stream) => this.#ports.identify(stream, this.membership.registry),
-      handlers: this.#handlers(),
-      joinHandlers: this.membership.joinHandlers({
-        cluster: identity.cluster,
-        master: identity.node,
-        algorithm,
-        sets: this.#config.sets,
-      }),
-      sessionsMax: this.#config.master.sessionsMax,
-      helloTimeoutMs: this.#config.master.handshakeTimeoutMs,
-      onPeer: (peer) => this.#greet(peer),
+  #members(): NativeDoor {
+    if (this.#native !== undefined) return this.#native;
+    throw new ClusterError('refused', 'This master serves Wazuh workers only: nobody joins it', {
+      remedy:
+        'Make a master with "muster init", with node.protocol = "native" in its configuration',
     });
+  }
+
+  #makeNativeDoor(setting: NativeSetting): NativeDoor {
+    return new NativeDoor(
+      {
+        ...this.#ports,
+        ...setting,
+        agents: this.agents,
+        onPeer: (node) => {
+          this.#connectionsCount += 1;
+          this.#wazuh?.nativeCame(node);
+        },
+      },
+      {
+        config: this.#config,
+        facts: this.facts,
+        algorithm: this.#storage.algorithm,
+        contents: this.#contentHandlers(),
+      },
+    );
   }
 
   #makeWazuhDoor(setting: WazuhSetting): WazuhDoor {
@@ -330,7 +303,7 @@ export class MasterNode {
         sets: this.#storage.sets,
         scheduler: this.#scheduler,
         agents: this.agents,
-        nativePeers: () => this.#acceptor.peers,
+        nativePeers: () => this.#native?.peers ?? new Map(),
         cycle: () => this.#localIntegrity.roundsCount,
         filesCount: () => this.#storage.tree.scanner.filesCount,
         onConnection: () => this.#connectionsCount += 1,
@@ -344,12 +317,9 @@ export class MasterNode {
     );
   }
 
-  #handlers(): Omit<HandlersFor<'worker'>, 'session.hello'> {
+  #contentHandlers() {
     const { integrity } = this.#config;
     return {
-      ...keepAliveHandlers,
-      ...this.membership.handlers(),
-      ...this.agents.handlers(),
       ...compareHandlers(this.#ports, this.#publication),
       ...transferHandlers(this.#ports, this.#publication, {
         algorithm: this.#storage.algorithm,
@@ -357,45 +327,6 @@ export class MasterNode {
         cache: bundleCache,
         bundleBytesMax: integrity.batchBytes,
       }),
-      'node.report': (report, context) => {
-        this.#reports.set(context.peer, report);
-        this.agents.groups.reported(context.peer);
-        return {};
-      },
     };
   }
-
-  #greet(peer: Peer): void {
-    const { node } = peer.identity;
-    this.#connectionsCount += 1;
-    this.#reports.delete(node);
-    this.#wazuh?.nativeCame(node);
-    this.agents.groups.serve(node, peer.session);
-    const log = this.#ports.log.child(`Worker ${node}`);
-    log.log('info', `Connected from ${peer.session.remote}, muster ${peer.agreement.version}.`);
-    peer.session.closed.catch((error: unknown) => log.log('error', describeError(error)));
-  }
-}
-
-function peerDocument(
-  peer: Peer,
-  report: PayloadOf<'node.report'> | undefined,
-  now: { readonly generation: number | undefined; readonly nowMs: number },
-): PeerDocument {
-  const { bytesRead, bytesWritten } = peer.session.traffic;
-  return {
-    node: peer.identity.node,
-    protocol: 'native',
-    address: peer.session.remote,
-    version: peer.agreement.version,
-    connected_since: isoTime(peer.connectedMs),
-    last_heard_ms_ago: Math.round(now.nowMs - peer.session.lastHeardMs),
-    clock_skew_ms: Math.round(peer.agreement.skewMs),
-    generation: report?.generation ?? null,
-    // What was in step with an older generation is behind this one.
-    in_sync: report === undefined ? null : report.isInSync && report.generation === now.generation,
-    halted: report?.halted ?? [],
-    bytes_received: bytesRead,
-    bytes_sent: bytesWritten,
-  };
 }

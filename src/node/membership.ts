@@ -6,7 +6,7 @@ import { NodeRegistry } from '../identity/node-registry.ts';
 import { SqlTokenStore } from '../identity/sql-token-store.ts';
 import { type IssueOptions, TokenBook, type TokenBookPorts } from '../identity/token-book.ts';
 import { encodeToken } from '../identity/token.ts';
-import type { NodeIdentity, Ports } from '../ports.ts';
+import type { NodeIdentity, PlainPorts } from '../ports.ts';
 import {
   type JoinAnswer,
   joinHandlers,
@@ -30,7 +30,7 @@ export class Membership {
   readonly #master: NodeIdentity;
   readonly #authorityFingerprint: string;
 
-  constructor(ports: Ports, setting: MembershipSetting, master: NodeIdentity) {
+  constructor(ports: PlainPorts, setting: MembershipSetting, master: NodeIdentity) {
     const { clock, log, database } = ports;
     const { issuer, tokenPorts, authorityFingerprint } = setting;
     this.registry = new NodeRegistry(database);

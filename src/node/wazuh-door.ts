@@ -7,7 +7,7 @@ import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { SetTable } from '../files/file-set.ts';
 import type { Generation } from '../files/generation.ts';
-import type { HashAlgorithm, Listener, Logger, Ports } from '../ports.ts';
+import type { HashAlgorithm, Listener, Logger, PlainPorts } from '../ports.ts';
 import type { Peer } from '../session/acceptor.ts';
 import type { Scheduler } from '../tasks/scheduler.ts';
 import type { Task } from '../tasks/task.ts';
@@ -28,7 +28,7 @@ import { clusterSection, listenLocally } from './wazuh-local.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
 /** What the door takes of the master. */
-export interface WazuhDoorPorts extends Ports {
+export interface WazuhDoorPorts extends PlainPorts {
   /** The log without the tag of this node. */
   readonly rootLog: Logger;
   readonly sets: SetTable;

@@ -112,12 +112,17 @@ test('what all nodes have in common is read where it is there', async () => {
   assert.equal(config.keepAlive.intervalMs, 30_000);
 });
 
-test('a master of an installation is a native one that listens for Wazuh workers', async () => {
+test('an installation alone makes a master of Wazuh workers alone, beside a file one of both', async () => {
   const text = clusterSection.replace('worker</node_type>', 'master</node_type>');
-  const { config } = await load({ [ossecConf]: text }, { wazuhHome: home });
-  assert.equal(config.node.role, 'master');
-  assert.equal(config.node.protocol, 'native');
-  assert.equal(config.wazuh.listen, '0.0.0.0:1600');
+  const alone = await load({ [ossecConf]: text }, { wazuhHome: home });
+  const toml = `[wazuh]\nhome = "${home}"\n`;
+  const beside = await load({ [ossecConf]: text, '/work/muster.toml': toml }, {});
+  for (const [{ config }, protocol] of [[alone, 'wazuh'], [beside, 'native']] as const) {
+    assert.equal(config.node.role, 'master');
+    assert.equal(config.node.protocol, protocol);
+    assert.equal(config.wazuh.listen, '0.0.0.0:1600');
+    assert.equal(config.log.phrases, 'wazuh');
+  }
 });
 
 test('a file that names an installation counts over it', async () => {

@@ -1,6 +1,6 @@
 /** A worker that an installation of Wazuh describes alone, with the database of that installation. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,14 +8,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import type { CheckDocument, SyncDocument } from '../../src/node/documents.ts';
 import { freePort, withCluster } from './cluster.ts';
-import { muster, until } from './program.ts';
+import type { StatusDocument } from '../../src/node/documents.ts';
+import { muster, Program, until } from './program.ts';
 import { filesBelow, write } from './tree.ts';
 
 const key = 'abcdef0123456789ABCDEF_123456789';
 
-function section(port: string, nodeKey: string): string {
+function section(port: string, nodeKey: string, type: 'master' | 'worker' = 'worker'): string {
+  const name = type === 'master' ? 'master' : 'wazuh-1';
   return `<ossec_config><cluster>
-  <name>wazuh</name><node_name>wazuh-1</node_name><node_type>worker</node_type>
+  <name>wazuh</name><node_name>${name}</node_name><node_type>${type}</node_type>
   <key>${nodeKey}</key><port>${port}</port><nodes><node>127.0.0.1</node></nodes>
   <disabled>no</disabled>
 </cluster></ossec_config>
@@ -84,4 +86,43 @@ test('an installation alone makes a worker, whose agents its database tells', as
       rmSync(top, { recursive: true });
     }
   });
+});
+
+test('two installations make a master and a worker, by one command each', async () => {
+  const top = mkdtempSync(join(tmpdir(), 'muster-homes-'));
+  const port = String(await freePort());
+  const nodes = (['master', 'worker'] as const).map((type) => {
+    const home = join(top, type);
+    write(join(home, 'etc/ossec.conf'), section(port, key, type));
+    const options = { environment: { STATE_DIRECTORY: join(top, `${type}-state`) } };
+    return { home, options };
+  });
+  const [master, worker] = [nodes[0]!, nodes[1]!];
+  write(join(master.home, 'etc/client.keys'), '001 agent1 any k1\n');
+  write(join(master.home, 'etc/rules/local.xml'), '<group/>\n');
+  const programs = nodes.map(({ home, options }) =>
+    new Program(['run', '--wazuh-home', home], options)
+  );
+  try {
+    const status = async ({ home, options }: typeof master): Promise<StatusDocument> => {
+      const words = ['status', '--json', '--wazuh-home', home];
+      return JSON.parse((await muster(words, options)).stdout) as StatusDocument;
+    };
+    await until(
+      'the worker has the files',
+      () => Promise.resolve(existsSync(join(worker.home, 'etc/rules/local.xml'))),
+      60_000,
+    );
+    const { peers, certificate_expires: expires } = await status(master);
+    assert.deepEqual(peers.map(({ node, protocol }) => [node, protocol]), [['wazuh-1', 'wazuh']]);
+    assert.equal(expires, null);
+    const log = readFileSync(join(master.home, 'logs/cluster.log'), 'utf8');
+    assert.match(log, /INFO: \[Master\] \[Local integrity\] Finished in .*metadata of 2 files\./);
+    assert.match(log, /INFO: \[Worker wazuh-1\] \[Integrity sync\] Files to create in worker: 2 /);
+    assert.doesNotMatch(log, /ERROR/);
+  } finally {
+    for (const program of programs) program.kill('SIGTERM');
+    for (const program of programs) assert.equal((await program.ended).code, 143);
+    rmSync(top, { recursive: true });
+  }
 });

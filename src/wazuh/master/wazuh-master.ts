@@ -9,7 +9,7 @@ import type { FactsStore } from '../../agents/store/facts.ts';
 import { ClusterError, describeError } from '../../base/errors.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { Generation } from '../../files/generation.ts';
-import type { HashAlgorithm, Ports, Stream } from '../../ports.ts';
+import type { HashAlgorithm, PlainPorts, Stream } from '../../ports.ts';
 import type { Scheduler } from '../../tasks/scheduler.ts';
 import { callAnswer, relayAnswers } from '../calls.ts';
 import type { ClusterJson } from '../cluster-json.ts';
@@ -28,7 +28,7 @@ import { type ClusterView, healthAnswer, nodesAnswer } from './questions.ts';
 import type { MasterTelling } from './telling.ts';
 
 /** What a master of Wazuh workers stands on. */
-export interface WazuhMasterPorts extends Ports {
+export interface WazuhMasterPorts extends PlainPorts {
   readonly sets: SetTable;
   readonly scheduler: Scheduler;
   readonly facts: FactsStore;
