@@ -40,6 +40,10 @@ const purposes: Readonly<Record<MessageName, string>> = {
   'groups.apply': 'One of the parts of what changes the worker’s assignments',
   'groups.compare': 'Asks in which leaves the worker’s assignments differ',
   'groups.pull': 'Asks for a round of offering assignments at once; answered when it is over',
+  'content.blocks':
+    'Asks for the blocks of a content. The bulk data are the list, which may come ' +
+    'while it is being made; at most 2^16 rows',
+  'content.ranges': 'Asks for parts of a content. The bulk data are a bundle',
 };
 
 /** What each kind of frame is. */
@@ -68,6 +72,8 @@ const formats = [
   ['The digest tree', 'src/files/digest-tree.ts'],
   ['Asking for contents', 'src/files/bundle.ts'],
   ['Bundles', 'src/files/bundle-format.ts'],
+  ['The borders of blocks', 'src/files/block-cutter.ts'],
+  ['Lists of blocks, and ranges', 'src/files/block-list.ts'],
   ['Records of agents', 'src/agents/record-codec.ts'],
   ['Assignments', 'src/agents/assignment-rows.ts'],
   ['Parts of assignments', 'src/agents/assignment-parts.ts'],

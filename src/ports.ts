@@ -205,10 +205,11 @@ export type HashOutcome =
 export interface OpenFile {
   readonly facts: FileFacts;
   /**
-   * Up to `length` bytes from `offset`; fewer only at the end of the file. They are valid until the
-   * next call: the same memory is used again.
+   * Up to `length` bytes from `offset`; fewer only at the end of the file. They are put at the
+   * beginning of `memory`, which has room for them; without it they are valid until the next call,
+   * since the same memory is used again.
    */
-  read(offset: number, length: number): Promise<Uint8Array>;
+  read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array>;
   /** Facts as they are now, to tell whether the file changed while it was read. */
   currentFacts(): Promise<FileFacts>;
   close(): Promise<void>;
@@ -401,6 +402,11 @@ export type DigestAlgorithm = HashAlgorithm | 'sha1';
 export interface Hashing {
   create(algorithm: DigestAlgorithm): Hasher;
   digest(algorithm: DigestAlgorithm, bytes: Uint8Array): ByteString;
+  /**
+   * Makes hashers of 8 bytes (XXH64): several times as fast as the others, and no proof of anything.
+   * Made ready when first asked for.
+   */
+  fingerprints(): Promise<() => Hasher>;
 }
 
 /**

@@ -44,14 +44,11 @@ export function vainPatterns({ set, isChosen }: Choice): string[] {
 // ---------------------------------------------------------------------------------------------
 
 /** Choosing files takes no hashes. */
-const noHashing: Hashing = {
-  create: () => {
-    throw new Error('Invariant broken: nothing is hashed to choose files');
-  },
-  digest: () => {
-    throw new Error('Invariant broken: nothing is hashed to choose files');
-  },
-};
+const noHashing: Hashing = { create: neverHash, digest: neverHash, fingerprints: neverHash };
+
+function neverHash(): never {
+  throw new Error('Invariant broken: nothing is hashed to choose files');
+}
 
 /** Paths such as the patterns of a set are made to choose, also within another directory. */
 function witnesses(set: FileSet, elsewhere: string): BytePath[] {

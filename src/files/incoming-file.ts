@@ -41,14 +41,21 @@ export class IncomingFile {
     return this.#parts.offset;
   }
 
+  /** Bytes that are there by now. */
+  get position(): number {
+    return this.#bytesCount;
+  }
+
   /** Takes the next bytes. @throws ClusterError `noSpace`, `io` or `corrupt`: then it has ended */
   async write(bytes: Uint8Array): Promise<void> {
     const { entry, hasher, file } = this.#parts;
     this.#bytesCount += bytes.length;
     if (this.#bytesCount > entry.size) return await this.#fail(damaged(entry));
+    const written = file.write(bytes);
+    // Another thread writes: this one hashes meanwhile.
     hasher.update(bytes);
     try {
-      await file.write(bytes);
+      await written;
     } catch (error) {
       await this.#fail(error);
     }

@@ -261,10 +261,12 @@ export class WorkerNode {
   #makeIntegrity(): Integrity {
     const { integrity, guard } = this.#config;
     const { sets, tree, halts, losses, index, algorithm } = this.#tree.storage;
-    const { clock, compression } = this.#ports;
+    const { clock, compression, files, hashing } = this.#ports;
     const ports = {
       clock,
       compression,
+      files,
+      hashing,
       sets,
       tree,
       applier: this.#tree.applier,

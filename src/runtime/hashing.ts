@@ -40,6 +40,7 @@ export async function createHashing(
   for (const algorithm of algorithms) {
     if (!hasNative(algorithm)) compiled.set(algorithm, await compile(algorithm));
   }
+  let fingerprinting: Promise<IHasher> | undefined;
   const create = (algorithm: DigestAlgorithm): Hasher => {
     const engine = compiled.get(algorithm);
     return engine === undefined ? new NativeHasher(algorithm) : new CompiledHasher(engine);
@@ -51,6 +52,11 @@ export async function createHashing(
       const hasher = create(algorithm);
       hasher.update(bytes);
       return hasher.digest();
+    },
+    fingerprints: async () => {
+      fingerprinting ??= import('hash-wasm').then((library) => library.createXXHash64());
+      const engine = await fingerprinting;
+      return () => new CompiledHasher(engine);
     },
   };
 }

@@ -229,9 +229,8 @@ class DiskFile implements OpenFile {
     this.facts = facts;
   }
 
-  async read(offset: number, length: number): Promise<Uint8Array> {
-    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
-    const buffer = this.#buffer.subarray(0, length);
+  async read(offset: number, length: number, memory?: Uint8Array): Promise<Uint8Array> {
+    const buffer = (memory ?? this.#ownMemory(length)).subarray(0, length);
     try {
       const count = length <= smallBytesMax
         ? readAtOnce(this.#opened(), buffer, offset)
@@ -254,6 +253,11 @@ class DiskFile implements OpenFile {
     const descriptor = this.#descriptor;
     this.#descriptor = undefined;
     if (descriptor !== undefined) fs.closeSync(descriptor);
+  }
+
+  #ownMemory(length: number): Uint8Array {
+    if (this.#buffer.length < length) this.#buffer = new Uint8Array(length);
+    return this.#buffer;
   }
 
   #opened(): number {

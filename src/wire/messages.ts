@@ -123,6 +123,21 @@ const fetchRequest = record({
   items: bytes(240 * 1024),
 });
 
+const blocksRequest = record({
+  set: setName,
+  path: byteString(1, 4096),
+  /** What the path has to have: another content has other blocks. */
+  hash: byteString(16, 64),
+});
+
+const rangesRequest = record({
+  set: setName,
+  path: byteString(1, 4096),
+  hash: byteString(16, 64),
+  /** Packed ranges, see `files/block-list.ts`. */
+  ranges: bytes(24 * 1024),
+});
+
 const nodeReport = record({
   generation,
   isInSync: flag,
@@ -290,6 +305,8 @@ export const messages = {
     record({ leaves: bytes(240 * 1024) }),
   ),
   'groups.pull': request(17, 'worker', 64, nothing, nothing),
+  'content.blocks': request(18, 'worker', 9 * KiB, blocksRequest, nothing, true),
+  'content.ranges': request(19, 'worker', 33 * KiB, rangesRequest, nothing, true),
 } as const;
 
 /** The messages by type. */

@@ -70,6 +70,50 @@ export async function repeatedCopies(
   ];
 }
 
+/**
+ * Copies of a tree to places that have an older state of it, each compared with the original
+ * afterwards. `change` runs before each turn of the first contestant, and is over when the master
+ * has published what it changes. rsync sends what differs, as it does between machines.
+ */
+export async function renewedCopies(
+  bench: Bench,
+  nodes: { readonly master: TestNode; readonly worker: TestNode },
+  change: () => Promise<void>,
+): Promise<Contestant[]> {
+  const { master, worker } = nodes;
+  await worker.expect(0, 'sync', '--once');
+  const missing = missingProgram('rsync');
+  const rsync = async (
+    name: string,
+    adapt: (command: Command) => Command,
+  ): Promise<Contestant> => {
+    if (missing !== undefined) {
+      return {
+        name,
+        missing,
+        run: () => Promise.reject(new Error(missing)),
+      };
+    }
+    const copy = bench.freshPath('rsync');
+    const mirror = (await bench.rsyncDaemon()).mirror(master.root, copy);
+    await finish(mirror);
+    const command = adapt(mirror);
+    return { name, run: () => checked(master.root, copy, measure(command)) };
+  };
+  return [
+    {
+      name: 'muster sync --once',
+      run: async () => {
+        await change();
+        const run = measureMuster(worker, ['sync', '--once'], master);
+        return await checked(master.root, worker.root, run);
+      },
+    },
+    await rsync('rsync -a', (command) => command),
+    await rsync('rsync -a, then sync', thenSync),
+  ];
+}
+
 // ---
 
 /** Fails where a copy is not like its original: who copies nothing is fast. */

@@ -1,9 +1,21 @@
-/** How long one large new file takes, and how much memory both ends need for it. */
-import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+/**
+ * How long one large file takes, new or changed in a small part, and how much memory both ends need
+ * for it.
+ */
+import {
+  closeSync,
+  copyFileSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  renameSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
-import { firstCopies } from './contestants.ts';
-import { alternate, type Case } from './harness.ts';
-import { resultsTable, size } from './table.ts';
+import type { TestNode } from '../e2e/cluster.ts';
+import { firstCopies, renewedCopies } from './contestants.ts';
+import { alternate, type Bench, type Case } from './harness.ts';
+import { resultsTable, size, type Table } from './table.ts';
 
 const mebibyte = 1024 ** 2;
 
@@ -12,16 +24,26 @@ const roundsMax = 3;
 
 export const largeFile: Case = {
   name: 'large-file',
-  summary: 'one large file to an empty worker',
+  summary: 'one large file: to an empty worker, and with a small part of it changed',
   run: async (bench) => {
     const { isQuick, roundsCount } = bench.options;
     const bytes = (isQuick ? 64 : 1024) * mebibyte;
     const tree = bench.freshPath('tree');
     mkdirSync(tree);
-    writeRandomFile(join(tree, 'large.bin'), bytes);
+    const path = join(tree, 'large.bin');
+    writeRandomFile(path, bytes);
     const master = await bench.runningMaster(tree);
     const contestants = firstCopies(bench, tree, master);
     const results = await alternate(contestants, Math.min(roundsCount, roundsMax));
+    const worker = await bench.worker(master);
+    const replaced = await renewed(
+      bench,
+      master,
+      worker,
+      path,
+      (to) => replaceMiddle(path, to, bytes),
+    );
+    const inserted = await renewed(bench, master, worker, path, (to) => insertNearStart(path, to));
     await bench.stopNodes();
     return {
       title: 'A large file',
@@ -29,10 +51,61 @@ export const largeFile: Case = {
         `One file of ${size(bytes)} that no compression makes smaller, to an empty worker, ` +
         `in at most ${roundsMax} rounds.`,
         resultsTable(results),
+        `The same file after ${
+          size(changedBytes)
+        } in its middle have been replaced, to a worker that ` +
+        'has it as it was. rsync compares the two files too, and sends what differs.',
+        replaced,
+        `The same after ${size(changedBytes)} have been inserted near its start:`,
+        inserted,
       ],
     };
   },
 };
+
+/** Bytes that are replaced or inserted. */
+const changedBytes = 65_536;
+
+/** Where bytes are inserted. */
+const insertedAt = 123_456;
+
+async function renewed(
+  bench: Bench,
+  master: TestNode,
+  worker: TestNode,
+  path: string,
+  make: (to: string) => void,
+): Promise<Table> {
+  const contestants = await renewedCopies(bench, { master, worker }, async () => {
+    // Beside the tree: nobody publishes it before it is whole.
+    const changed = bench.freshPath('large');
+    make(changed);
+    renameSync(changed, path);
+    await master.published();
+  });
+  const roundsCount = Math.min(bench.options.roundsCount, roundsMax);
+  return resultsTable(await alternate(contestants, roundsCount));
+}
+
+function replaceMiddle(path: string, to: string, bytes: number): void {
+  copyFileSync(path, to);
+  const file = openSync(to, 'r+');
+  writeSync(file, crypto.getRandomValues(new Uint8Array(changedBytes)), 0, changedBytes, bytes / 2);
+  closeSync(file);
+}
+
+function insertNearStart(path: string, to: string): void {
+  const [source, target] = [openSync(path, 'r'), openSync(to, 'wx')];
+  const piece = new Uint8Array(mebibyte);
+  const start = readSync(source, piece.subarray(0, insertedAt));
+  writeSync(target, piece.subarray(0, start));
+  writeSync(target, crypto.getRandomValues(new Uint8Array(changedBytes)));
+  for (let count = readSync(source, piece); count > 0; count = readSync(source, piece)) {
+    writeSync(target, piece.subarray(0, count));
+  }
+  closeSync(source);
+  closeSync(target);
+}
 
 function writeRandomFile(path: string, bytes: number): void {
   const piece = new Uint8Array(mebibyte);

@@ -2,6 +2,7 @@
 import type { Scenario } from '../sim/scenarios.ts';
 import { agentReports } from './agent-reports.ts';
 import { groupMarathon, groupTrouble } from './group-trouble.ts';
+import { largeFiles } from './large-files.ts';
 import { clusterTrouble } from './trouble.ts';
 
 /** The scenarios of real masters and workers. */
@@ -10,6 +11,11 @@ export const clusterScenarios: readonly Scenario[] = [
     name: 'cluster-trouble',
     summary: 'A master and three workers converge after edits and faults of every kind',
     run: (world) => clusterTrouble(world),
+  },
+  {
+    name: 'large-files',
+    summary: 'The same with large files that change in parts, over a line that takes its time',
+    run: largeFiles,
   },
   {
     name: 'agent-reports',

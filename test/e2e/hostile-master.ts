@@ -101,6 +101,8 @@ function hostileAcceptor(
       'integrity.digests': silent,
       'integrity.rows': silent,
       'content.fetch': silent,
+      'content.blocks': silent,
+      'content.ranges': silent,
       'node.report': () => ({}),
       'groups.pull': () => ({}),
       'agents.report': silent,

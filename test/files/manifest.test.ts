@@ -66,6 +66,7 @@ function countingHashing(): Hashing & { count: number } {
       counting.count++;
       return simHashing.digest(algorithm, bytes);
     },
+    fingerprints: () => simHashing.fingerprints(),
   };
   return counting;
 }

@@ -74,3 +74,16 @@ function repeat(bytes: Uint8Array, count: number): Uint8Array {
 function join(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
+
+test('Hashing.fingerprints() gives XXH64, and hashers that do not disturb each other', async () => {
+  const hashing = kinds[0][1];
+  const both = [hashing.fingerprints(), hashing.fingerprints()];
+  const [fingerprint, again] = await Promise.all(both);
+  const [left, right] = [fingerprint!(), again!()];
+  left.update(abc.subarray(0, 1));
+  right.update(new Uint8Array(1000));
+  left.update(abc.subarray(1));
+  // The value for "abc" of the reference implementation, and that for nothing.
+  assert.equal(toHex(left.digest()), '44bc2cf5ad770999');
+  assert.equal(toHex(fingerprint!().digest()), 'ef46db3751d8e999');
+});

@@ -31,6 +31,8 @@ const workerHandlers: AcceptorOptions['handlers'] = {
   'integrity.digests': refuse,
   'integrity.rows': refuse,
   'content.fetch': refuse,
+  'content.blocks': refuse,
+  'content.ranges': refuse,
   'node.report': () => ({}),
   'agents.report': refuse,
   'groups.pull': refuse,

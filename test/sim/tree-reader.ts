@@ -162,10 +162,13 @@ function openFile(life: Life, disk: SimDisk, path: BytePath, inode: Inode): Open
   };
   return {
     facts: factsOf(inode),
-    read: (offset, length) =>
+    read: (offset, length, memory) =>
       disk.perform(life, 'read', path, () => {
         mustBeOpen();
-        return inode.body.view().slice(offset, offset + length);
+        const bytes = inode.body.view().slice(offset, offset + length);
+        if (memory === undefined) return bytes;
+        memory.set(bytes);
+        return memory.subarray(0, bytes.length);
       }),
     currentFacts: () =>
       disk.perform(life, 'facts', path, () => {

@@ -5,6 +5,7 @@
  * would answer is scripted here: how it is put on the wire is the subject, not how it is computed.
  */
 import { ClusterError } from '../../src/base/errors.ts';
+import { packRanges } from '../../src/files/block-list.ts';
 import type { Clock, Network } from '../../src/ports.ts';
 import { Acceptor, type AcceptorOptions } from '../../src/session/acceptor.ts';
 import { closeCodes } from '../../src/session/close-reason.ts';
@@ -91,6 +92,7 @@ export const exchanges: Readonly<Record<string, () => Promise<Scene[]>>> = {
     ),
   ],
   'content-fetch': async () => [await fetchContent()],
+  'content-blocks': async () => [await fetchBlocks()],
   'cancel': async () => [await cancelRequest(), await leaveBulk()],
   'failure': async () => [
     await failure('A known kind of failure', () => fail('noSpace', 'The disk is full')),
@@ -297,6 +299,30 @@ function fetchContent(): Promise<Scene> {
     const { data, reply } = worker.requestBulk('content.fetch', wanted);
     await gather(data);
     await reply;
+  });
+}
+
+function fetchBlocks(): Promise<Scene> {
+  const handlers: Handlers = {
+    'content.blocks': async (_, context) => {
+      await context.send(patternBytes(28));
+      return {};
+    },
+    'content.ranges': async (_, context) => {
+      await context.send(patternBytes(100));
+      return {};
+    },
+  };
+  const title = 'The worker asks which blocks a content has, then for one that it has not';
+  return scene(title, handlers, async ({ worker }) => {
+    const about = { set: 'rules', path: 'etc/rules/a', hash: '0123456789abcdef' };
+    const list = worker.requestBulk('content.blocks', about);
+    await gather(list.data);
+    await list.reply;
+    const ranges = packRanges([{ offset: 70_000, length: 100 }]);
+    const parts = worker.requestBulk('content.ranges', { ...about, ranges });
+    await gather(parts.data);
+    await parts.reply;
   });
 }
 

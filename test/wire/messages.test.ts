@@ -58,11 +58,13 @@ test('messages: ids are unique, found again, and never reused', () => {
     'groups.apply': 14,
     'groups.compare': 15,
     'groups.pull': 17,
+    'content.blocks': 18,
+    'content.ranges': 19,
   });
   for (const name of names) {
     assert.equal(messageById(messages[name].id)?.name, name);
   }
-  for (const id of [0, 18, 255, 65535]) assert.equal(messageById(id), undefined);
+  for (const id of [0, 16, 20, 255, 65535]) assert.equal(messageById(id), undefined);
 });
 
 test('messages: every payload sample passes the wire and its reader, every bad one is refused', () => {

@@ -91,6 +91,7 @@ const stored: ReplyOf<'groups.apply'> = {
   reason: undefined,
 };
 const leaves: PayloadOf<'groups.compare'> = { from: 0, to: 67_108_863, leaves: new Uint8Array(20) };
+const aContent = { set: 'rules', path: 'etc/lists/large.cdb', hash: '\x00\xff'.repeat(8) };
 const nothing = { valid: [{}], refused: [['', []], ['', null], ['', 'text'], ['', 7]] } as const;
 
 /** Samples of requests and events. */
@@ -175,6 +176,31 @@ export const payloadSamples: { readonly [N in MessageName]: Samples<PayloadOf<N>
       ['items', { sets: [], items: new Uint8Array(240 * 1024 + 1) }],
       ['sets', { sets: Array.from({ length: 257 }, () => 'x'), items: new Uint8Array(0) }],
       ['sets[0]', { sets: [1], items: new Uint8Array(0) }],
+    ],
+  },
+  'content.blocks': {
+    valid: [aContent, { ...aContent, path: '\xff'.repeat(4096), hash: '\xff'.repeat(64) }],
+    refused: [
+      ['set', { ...aContent, set: 's'.repeat(65) }],
+      ['path', { ...aContent, path: '' }],
+      ['path', { ...aContent, path: 'p'.repeat(4097) }],
+      ['hash', { ...aContent, hash: 'h'.repeat(15) }],
+      ['hash', { ...aContent, hash: 'h'.repeat(65) }],
+    ],
+  },
+  'content.ranges': {
+    valid: [
+      {
+        ...aContent,
+        path: '\xff'.repeat(4096),
+        hash: '\xff'.repeat(64),
+        ranges: new Uint8Array(24 * 1024),
+      },
+    ],
+    refused: [
+      ['ranges', { ...aContent, ranges: new Uint8Array(24 * 1024 + 1) }],
+      ['ranges', aContent],
+      ['path', { ...aContent, path: 7, ranges: new Uint8Array(12) }],
     ],
   },
   'integrity.published': {
@@ -286,6 +312,8 @@ export const replySamples: { readonly [N in RequestName]: Samples<ReplyOf<N>> } 
   },
   'integrity.rows': nothing,
   'content.fetch': nothing,
+  'content.blocks': nothing,
+  'content.ranges': nothing,
   'node.report': nothing,
   'agents.report': {
     valid: [settled],

@@ -4,6 +4,7 @@
  */
 import { ClusterError, codeOf } from '../../base/errors.ts';
 import { type AbsenceReason, type BundleItem, BundleWriter } from '../../files/bundle.ts';
+import type { Range } from '../../files/block-list.ts';
 import type { BuiltBundle, BundleCacheOptions } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type {
@@ -105,6 +106,37 @@ export class ContentServer {
     return isComplete;
   }
 
+  /**
+   * Sends a bundle with ranges of one content. Whether it is still that content is not looked at:
+   * whoever asks for parts has the hash of the whole.
+   * @throws ClusterError where there is no such content
+   */
+  async serveRanges(
+    entry: Entry,
+    ranges: readonly Range[],
+    signal: AbortSignal,
+    send: (piece: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    const { compression, files } = this.#ports;
+    const buffer = new SendBuffer(send);
+    const writer = new BundleWriter(
+      { compression, compress: this.#options.compress },
+      (block) => buffer.add(block),
+    );
+    const file = await files.open(entry.path);
+    try {
+      for (const range of ranges) {
+        signal.throwIfAborted();
+        writer.begin(range.length);
+        writer.end(await this.#write(writer, file, range, buffer));
+      }
+    } finally {
+      await file.close();
+    }
+    writer.flush();
+    await buffer.drain(true);
+  }
+
   /** Adds files that are read together. */
   async #addSmall(writer: BundleWriter, small: readonly SmallAsked[]): Promise<boolean> {
     const { files, hashing } = this.#ports;
@@ -176,17 +208,9 @@ export class ContentServer {
     buffer: SendBuffer,
   ): Promise<boolean> {
     writer.begin(entry.size - offset);
-    let at = offset;
-    while (at < entry.size) {
-      const bytes = await file.read(at, Math.min(pieceBytes, entry.size - at));
-      if (bytes.length === 0) {
-        writer.end(false); // it became shorter
-        return false;
-      }
-      writer.write(bytes);
-      at += bytes.length;
-      await buffer.drain(false);
-      await this.#ports.clock.breathe();
+    if (!await this.#write(writer, file, { offset, length: entry.size - offset }, buffer)) {
+      writer.end(false);
+      return false;
     }
     const { size, mtimeMs, ctimeMs, inode } = await file.currentFacts();
     const before = file.facts;
@@ -194,6 +218,25 @@ export class ContentServer {
       ctimeMs === before.ctimeMs && inode === before.inode;
     writer.end(isSame);
     return isSame;
+  }
+
+  /** Writes a range of a file; false where it has become shorter. */
+  async #write(
+    writer: BundleWriter,
+    file: OpenFile,
+    { offset, length }: Range,
+    buffer: SendBuffer,
+  ): Promise<boolean> {
+    const end = offset + length;
+    for (let at = offset; at < end;) {
+      const bytes = await file.read(at, Math.min(pieceBytes, end - at));
+      if (bytes.length === 0) return false;
+      writer.write(bytes);
+      at += bytes.length;
+      await buffer.drain(false);
+      await this.#ports.clock.breathe();
+    }
+    return true;
   }
 }
 

@@ -9,8 +9,9 @@ import type { BytePath } from '../../base/bytes.ts';
 import type { Applier } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
-import type { Clock, Compression, Logger } from '../../ports.ts';
+import type { Clock, Compression, Hashing, Logger, TreeReader } from '../../ports.ts';
 import type { Session } from '../../session/session.ts';
+import { bringInBlocks, isWorthBlocks } from './block-transfer.ts';
 import { Intake, type WantedFile } from './intake.ts';
 import { Placing } from './placing.ts';
 import { batchesOf, fetchContents, smallFileBytesMax } from './transfer.ts';
@@ -44,10 +45,12 @@ export interface RoundProgress {
 
 /** What carrying out needs. */
 export interface ExecutionPorts {
-  readonly clock: Pick<Clock, 'monotonicMs'>;
+  readonly clock: Clock;
   readonly applier: Applier;
   readonly tree: LocalTree;
   readonly compression: Compression;
+  readonly files: Pick<TreeReader, 'open'>;
+  readonly hashing: Pick<Hashing, 'fingerprints'>;
   readonly hooks: RoundHooks;
   readonly log: Logger;
 }
@@ -84,6 +87,8 @@ export class PlanExecution {
   readonly #wanted: readonly WantedFile[];
   readonly #bytesTotal: number;
   #filesDone = 0;
+  /** Bytes that were on this node already. */
+  #copiedBytes = 0;
   /** Bytes staged that were not sealed. */
   #stagedBytes = 0;
   #partBegunMs: number;
@@ -152,7 +157,7 @@ export class PlanExecution {
     try {
       const wanted: WantedFile[] = [];
       for (const item of batch) {
-        const offset = await intake.prepare(item);
+        const offset = await this.#prepare(session, intake, item);
         if (offset !== undefined) wanted.push({ ...item, offset });
       }
       if (wanted.length === 0) return intake;
@@ -162,6 +167,27 @@ export class PlanExecution {
       this.placing.failures.push(...intake.failures.splice(0));
     }
     return intake;
+  }
+
+  /** Where the transfer of a content has to start; undefined where there is nothing to transfer. */
+  async #prepare(
+    session: Session,
+    intake: Intake,
+    item: WantedFile,
+  ): Promise<number | undefined> {
+    const offset = await intake.prepare(item);
+    const { set, entry, incoming: { previous } } = item;
+    if (offset === undefined || previous === undefined) return offset;
+    const renewed = { set, entry, previous };
+    if (!isWorthBlocks(renewed, offset)) return offset;
+    return await intake.assemble(item, (file) => {
+      const onBytes = (fetched: number, copied: number): void => {
+        this.bytes += fetched;
+        this.#copiedBytes += copied;
+        this.#tell('fetching');
+      };
+      return bringInBlocks(this.#ports, session, renewed, file, onBytes, this.#options.signal);
+    });
   }
 
   async #stage(intake: Intake, batch: readonly WantedFile[]): Promise<void> {
@@ -187,7 +213,7 @@ export class PlanExecution {
       phase,
       filesDone: this.#filesDone,
       filesTotal: this.#wanted.length,
-      bytesDone: this.bytes,
+      bytesDone: this.bytes + this.#copiedBytes,
       bytesTotal: this.#bytesTotal,
     });
   }

@@ -59,6 +59,26 @@ export class Intake implements ContentSink {
     }
   }
 
+  /**
+   * Has the large content that was prepared put together by `work`, which gives whether all its
+   * bytes are there. Gives where a transfer still has to start; undefined where none has to.
+   */
+  async assemble(
+    wanted: WantedFile,
+    work: (file: IncomingFile) => Promise<boolean>,
+  ): Promise<number | undefined> {
+    const large = this.#large!;
+    if (!await work(large)) return large.position;
+    this.#large = undefined;
+    try {
+      await large.finish();
+      return undefined;
+    } catch (error) {
+      if (codeOf(error) !== 'corrupt') throw error;
+      return await this.prepare(wanted); // from the beginning: what came is dropped
+    }
+  }
+
   begin(): undefined {
     this.#parts = [];
     return undefined;

@@ -20,7 +20,14 @@ import type { Plan } from '../../files/plan.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
 import type { RecentLosses } from '../../files/recent-losses.ts';
 import type { SetTable } from '../../files/file-set.ts';
-import type { Clock, Compression, HashAlgorithm, Logger } from '../../ports.ts';
+import type {
+  Clock,
+  Compression,
+  HashAlgorithm,
+  Hashing,
+  Logger,
+  TreeReader,
+} from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
 import type { RoundReport, Task, Turn } from '../task.ts';
@@ -48,6 +55,8 @@ export interface IntegrityOptions {
 export interface IntegrityPorts {
   readonly clock: Clock;
   readonly compression: Compression;
+  readonly files: Pick<TreeReader, 'open'>;
+  readonly hashing: Pick<Hashing, 'fingerprints'>;
   readonly sets: SetTable;
   readonly tree: LocalTree;
   readonly applier: Applier;

@@ -5,10 +5,12 @@
  * bundle per batch. A content that no longer has its hash is never sent: it is reported as changed,
  * and the next generation brings the new one. Small files are read whole and checked before a byte
  * of them leaves; large ones are streamed, checked at the end, and may start at an offset, so that
- * a cut costs only what was in flight.
+ * a cut costs only what was in flight. Of one that replaces another, `block-transfer.ts` brings in the
+ * blocks that differ, and this what it could not.
  */
-import { fromBytes } from '../../base/bytes.ts';
-import { ProtocolError } from '../../base/errors.ts';
+import { type BytePath, type ByteString, displayPath, fromBytes } from '../../base/bytes.ts';
+import { ClusterError, ProtocolError } from '../../base/errors.ts';
+import { readRanges } from '../../files/block-list.ts';
 import {
   type AbsenceReason,
   type BundleEvent,
@@ -23,6 +25,7 @@ import type { Publication } from '../../files/publication.ts';
 import type { Compression } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
+import { BlockLists } from './block-lists.ts';
 import { ContentServer, type TransferOptions, type TransferPorts } from './content-server.ts';
 
 /** Files up to this size are read whole and checked before they are sent, bytes. */
@@ -131,15 +134,27 @@ function assertLength(item: WantedContent, length: number): void {
 
 // --- the master's end ------------------------------------------------------------------------
 
-/** Answers to `content.fetch`. */
+/** Answers to `content.fetch`, and for large contents to `content.blocks` and `content.ranges`. */
 export function transferHandlers(
   ports: TransferPorts,
   publication: Publication,
   options: TransferOptions,
-): Pick<HandlersFor<'worker'>, 'content.fetch'> {
+): Pick<HandlersFor<'worker'>, 'content.fetch' | 'content.blocks' | 'content.ranges'> {
   const cache = new BundleCache(ports.clock, options.cache);
   const server = new ContentServer(ports, options);
+  const lists = new BlockLists(ports);
   return {
+    'content.blocks': async (request, context) => {
+      const entry = requireEntry(publication, request);
+      await lists.send(entry, context.signal, (piece) => context.send(piece));
+      return {};
+    },
+    'content.ranges': async (request, context) => {
+      const entry = requireEntry(publication, request);
+      const ranges = readRanges(request.ranges, entry.size);
+      await server.serveRanges(entry, ranges, context.signal, (piece) => context.send(piece));
+      return {};
+    },
     'content.fetch': async (request, context) => {
       const asked = readItems(request.items, options.algorithm).map((item) => ({
         item,
@@ -163,9 +178,19 @@ export function transferHandlers(
 function publishedEntry(
   publication: Publication,
   set: string | undefined,
-  item: BundleItem,
+  { path, hash, offset }: Pick<BundleItem, 'path' | 'hash' | 'offset'>,
 ): Entry | undefined {
   const manifest = set === undefined ? undefined : publication.latest.value?.manifests.get(set);
-  const entry = manifest?.get(item.path);
-  return entry?.hash === item.hash && item.offset <= entry.size ? entry : undefined;
+  const entry = manifest?.get(path);
+  return entry?.hash === hash && offset <= entry.size ? entry : undefined;
+}
+
+/** @throws ClusterError `changed` where a path does not have this content any more */
+function requireEntry(
+  publication: Publication,
+  { set, path, hash }: { readonly set: string; readonly path: BytePath; readonly hash: ByteString },
+): Entry {
+  const entry = publishedEntry(publication, set, { path, hash, offset: 0 });
+  if (entry !== undefined) return entry;
+  throw new ClusterError('changed', `"${displayPath(path)}" has another content by now`);
 }
