@@ -270,7 +270,7 @@ export class WazuhWorkerNode {
   #newsOf(database: WazuhDatabase | undefined): AgentNewsSource {
     if (database === undefined) return this.agents.news;
     const { values } = this.agents.parts;
-    return new WdbAgents(database.askForNews, {
+    return new WdbAgents(this.#ports.clock, database.askForNews, {
       get: () => values.get(keptNewsName),
       set: (text) => values.set(keptNewsName, text),
     });

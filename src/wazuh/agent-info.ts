@@ -5,10 +5,12 @@
  * and those whose connection changed. Texts that are empty and numbers that are not set are left
  * out; who reads a full record takes them for empty and for 0.
  */
+import { ProtocolError } from '../base/errors.ts';
 import { list, number, optional, type ReaderType, record, text, whole } from '../base/readers.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
+import { JsonCursor } from './json-cursor.ts';
 
-/** The most agents in one of the lists. */
+/** The most agents in all lists. */
 const agentsMax = 1_000_000;
 
 const id = whole(1, 2 ** 31 - 1);
@@ -86,32 +88,67 @@ export function writeAgentMessage(info: AgentInfo): Uint8Array {
 }
 
 /** The lists in the answer of a node's database. @throws ProtocolError `malformed` */
-export function readAgentInfo(bytes: Uint8Array): AgentInfo {
-  return withDefaults(lists(parseJson(bytes, 'Agents'), 'agents'));
+export async function readAgentInfo(bytes: Uint8Array, clock: Breath): Promise<AgentInfo> {
+  const cursor = new JsonCursor(bytes);
+  const info = await readLists(cursor, clock);
+  cursor.end();
+  return info;
 }
 
 /** What a worker sent about its agents. @throws ProtocolError `malformed` */
-export function readAgentMessage(bytes: Uint8Array): AgentInfo {
-  return withDefaults(message(parseJson(bytes, 'Agents'), 'agents').chunks);
+export async function readAgentMessage(bytes: Uint8Array, clock: Breath): Promise<AgentInfo> {
+  const cursor = new JsonCursor(bytes);
+  let info: AgentInfo | undefined;
+  for (const key of cursor.keys()) {
+    if (key === 'chunks') info = await readLists(cursor, clock);
+    else cursor.skip();
+  }
+  cursor.end();
+  if (info === undefined) {
+    throw new ProtocolError('malformed', 'A message about agents has no chunks');
+  }
+  return info;
 }
 
 // ---
 
-const lists = record({
-  syncreq: optional(list(readRecord, agentsMax)),
-  syncreq_keepalive: optional(list(readKeepalive, agentsMax)),
-  syncreq_status: optional(list(readStatus, agentsMax)),
-});
-
-const message = record({ chunks: lists });
-
-function withDefaults(read: ReaderType<typeof lists>): AgentInfo {
-  return {
-    syncreq: read.syncreq ?? [],
-    syncreq_keepalive: read.syncreq_keepalive ?? [],
-    syncreq_status: read.syncreq_status ?? [],
-  };
+/** Long lists are read with the loop free in between. */
+interface Breath {
+  breathe(): Promise<void>;
 }
+
+/** Agents parsed in one go. */
+const agentsAtOnce = 500;
+
+async function readLists(cursor: JsonCursor, clock: Breath): Promise<AgentInfo> {
+  const syncreq: AgentRecord[] = [];
+  const heard: AgentKeepalive[] = [];
+  const changed: AgentStatus[] = [];
+  const takers: Readonly<Record<string, (value: unknown, where: string) => unknown>> = {
+    syncreq: (value, where) => syncreq.push(...records(value, where)),
+    syncreq_keepalive: (value, where) => heard.push(...keepalives(value, where)),
+    syncreq_status: (value, where) => changed.push(...statuses(value, where)),
+  };
+  for (const key of cursor.keys()) {
+    const take = Object.hasOwn(takers, key) ? takers[key] : undefined;
+    if (take === undefined) {
+      cursor.skip();
+      continue;
+    }
+    for (const part of cursor.parts('list', agentsAtOnce)) {
+      take(parseJson(part, 'Agents'), `agents.${key}`);
+      if (syncreq.length + heard.length + changed.length > agentsMax) {
+        throw new ProtocolError('malformed', `A message tells of more than ${agentsMax} agents`);
+      }
+      await clock.breathe();
+    }
+  }
+  return { syncreq, syncreq_keepalive: heard, syncreq_status: changed };
+}
+
+const records = list(readRecord, agentsAtOnce);
+const keepalives = list(readKeepalive, agentsAtOnce);
+const statuses = list(readStatus, agentsAtOnce);
 
 /** The lists without what is empty. */
 function infoJson(info: AgentInfo): Json {

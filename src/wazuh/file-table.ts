@@ -10,7 +10,7 @@ import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
-import { membersInParts } from './json-members.ts';
+import { membersInParts } from './json-cursor.ts';
 import { pathFromText, pathToText } from './path-text.ts';
 
 /** What a table says about one file. */

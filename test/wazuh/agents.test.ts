@@ -18,6 +18,8 @@ import {
 import { simHashing } from '../sim/hashing.ts';
 import { needsRecordings, recordedFrames } from './recordings.ts';
 
+const restless = { breathe: () => Promise.resolve() };
+
 function isMalformed(error: unknown): boolean {
   return error instanceof ProtocolError && error.fault === 'malformed';
 }
@@ -64,8 +66,8 @@ test('readGroups() refuses everything else', () => {
 const infoText =
   '{"syncreq":[{"id":1,"version":"Wazuh v4.14.7","connection_status":"active","disconnection_time":0,"status_code":0,"last_keepalive":1700000000,"name":"agent1","ip":"any","group_config_status":"synced","labels":[{"key":"k","value":"v"}]}],"syncreq_keepalive":[{"id":2,"version":"Wazuh v4.14.7"}]}';
 
-test('agents are read as they were written, without what is empty', () => {
-  const info = readAgentInfo(toBytes(infoText));
+test('agents are read as they were written, without what is empty', async () => {
+  const info = await readAgentInfo(toBytes(infoText), restless);
   assert.equal(fromBytes(writeAgentInfo(info)), infoText);
   assert.equal(chunksOf(info), 2);
   const [first] = info.syncreq;
@@ -75,10 +77,10 @@ test('agents are read as they were written, without what is empty', () => {
   const shown = JSON.parse(fromBytes(writeAgentInfo(empty))) as { syncreq: object[] };
   assert.deepEqual(Object.keys(shown), ['syncreq']);
   assert.ok(!('name' in shown.syncreq[0]! || 'labels' in shown.syncreq[0]!));
-  assert.deepEqual(readAgentMessage(writeAgentMessage(info)), info);
+  assert.deepEqual(await readAgentMessage(writeAgentMessage(info), restless), info);
 });
 
-test('readAgentMessage() refuses everything else', () => {
+test('readAgentMessage() refuses everything else', async () => {
   for (
     const text of [
       'null',
@@ -87,16 +89,30 @@ test('readAgentMessage() refuses everything else', () => {
       '{"chunks": {"syncreq": [{"id": 0}]}}',
       '{"chunks": {"syncreq_keepalive": [{"id": 1, "version": 4}]}}',
     ]
-  ) assert.throws(() => readAgentMessage(toBytes(text)), isMalformed, text);
+  ) await assert.rejects(readAgentMessage(toBytes(text), restless), isMalformed, text);
 });
 
-test('what the recordings tell about agents and groups is read', needsRecordings, () => {
+test('many agents are read with the loop free in between', async () => {
+  let breathsCount = 0;
+  const breathe = () => Promise.resolve(void breathsCount++);
+  const syncreq = Array.from({ length: 20_000 }, (_, i) => ({ id: i + 1, name: `agent-${i}` }));
+  const bytes = new TextEncoder().encode(JSON.stringify({ chunks: { syncreq } }));
+  const info = await readAgentMessage(bytes, { breathe });
+  assert.equal(info.syncreq.at(-1)?.name, 'agent-19999');
+  assert.equal(info.syncreq.length, 20_000);
+  assert.ok(breathsCount >= 40, `${breathsCount}`);
+});
+
+test('what the recordings tell about agents and groups is read', needsRecordings, async () => {
   let [agentsCount, groupsCount, hash] = [0, 0, ''];
   for (const { command, plain, sender } of recordedFrames('session')) {
     if (command !== 'str_upd' || plain === undefined) continue;
     const text = plain.subarray(plain.indexOf(0x20) + 1);
     if (sender === 'worker') {
-      const { syncreq, syncreq_keepalive: heard, syncreq_status: changed } = readAgentMessage(text);
+      const { syncreq, syncreq_keepalive: heard, syncreq_status: changed } = await readAgentMessage(
+        text,
+        restless,
+      );
       agentsCount += syncreq.length + heard.length + changed.length;
       continue;
     }

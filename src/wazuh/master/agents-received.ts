@@ -68,7 +68,7 @@ export class AgentsReceived {
     const startedMs = clock.monotonicMs();
     const startedAtMs = clock.nowMs();
     tell.informing();
-    const info = this.#take(id);
+    const info = await this.#take(id);
     const stored = typeof info === 'string' ? info : await this.#takeIn(info);
     if (typeof stored === 'string') {
       tell.log.child('Agent-info sync').log('error', displayText(stored));
@@ -88,13 +88,13 @@ export class AgentsReceived {
   }
 
   /** What a string holds, or what is wrong with it. */
-  #take(id: ByteString): AgentInfo | string {
+  async #take(id: ByteString): Promise<AgentInfo | string> {
     const bytes = this.#strings.take(id);
     if (bytes === undefined) {
       return `error while trying to access string under task_id ${quotedBytes(id)}.`;
     }
     try {
-      return readAgentMessage(bytes);
+      return await readAgentMessage(bytes, this.#ports.clock);
     } catch (error) {
       return `error while trying to load JSON: ${describeError(error)}`;
     }

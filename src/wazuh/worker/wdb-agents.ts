@@ -5,6 +5,7 @@
  * master has taken it, over a restart too, and told again together with what comes later.
  */
 import { fromBytes, toBytes } from '../../base/bytes.ts';
+import type { Clock } from '../../ports.ts';
 import { type AgentInfo, readAgentInfo, writeAgentInfo } from '../agent-info.ts';
 import type { AgentNews, AgentNewsSource } from './agent-info.ts';
 
@@ -21,18 +22,20 @@ const nothing: AgentInfo = { syncreq: [], syncreq_keepalive: [], syncreq_status:
 
 /** Reads news out of the database. */
 export class WdbAgents implements AgentNewsSource {
+  readonly #clock: Pick<Clock, 'breathe'>;
   readonly #ask: AskForNews;
   readonly #kept: KeptNews;
 
-  constructor(ask: AskForNews, kept: KeptNews) {
+  constructor(clock: Pick<Clock, 'breathe'>, ask: AskForNews, kept: KeptNews) {
+    this.#clock = clock;
     this.#ask = ask;
     this.#kept = kept;
   }
 
   async next(): Promise<AgentNews | undefined> {
     const kept = this.#kept.get() ?? '';
-    const older = kept === '' ? nothing : readAgentInfo(toBytes(kept));
-    const newer = readAgentInfo(await this.#ask());
+    const older = kept === '' ? nothing : await readAgentInfo(toBytes(kept), this.#clock);
+    const newer = await readAgentInfo(await this.#ask(), this.#clock);
     const info = joined(older, newer);
     if (isEmpty(info)) return undefined;
     if (!isEmpty(newer)) this.#kept.set(fromBytes(writeAgentInfo(info)));

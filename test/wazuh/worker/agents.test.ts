@@ -28,8 +28,8 @@ async function joined() {
   };
   all.changes.answers = [
     answering('syn_a_w_m_p', () => true),
-    answering('syn_a_w_m', (id, connection) => {
-      const info = readAgentMessage(all.take(id)!);
+    answering('syn_a_w_m', async (id, connection) => {
+      const info = await readAgentMessage(all.take(id)!, all.master.ports().clock);
       if (!how.isAnswering) return id;
       told.push(info);
       const count = how.takenCount ?? Object.values(info).filter((list) => list.length > 0).length;

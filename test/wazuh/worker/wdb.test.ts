@@ -155,7 +155,7 @@ test('what the database told is told again until it is settled, over a restart t
     timeoutMs: 5000,
     bytesMax: 1_000_000,
   };
-  const news = () => new WdbAgents(() => getLocal(systemClock, question), store);
+  const news = () => new WdbAgents(systemClock, () => getLocal(systemClock, question), store);
   const first = await news().next();
   assert.deepEqual(first?.info.syncreq_keepalive, [{ id: 2, version: 'Wazuh v4.14.7' }]);
   const again = news();
