@@ -353,9 +353,9 @@ export const commands = {
   },
   'nodes list': {
     summary: 'List the nodes that have joined',
-    description: ['On the master.'],
+    description: ['On the master, with the Wazuh workers that are connected.'],
     arguments: [],
-    options: nativeNode,
+    options: node,
     isDefault: true,
     examples: ['muster nodes'],
   },

@@ -89,6 +89,8 @@ export class PlayedMaster {
   readonly changes: MasterChanges = {};
   /** The newest last. */
   readonly connections: Connection[] = [];
+  /** What they are on. */
+  readonly streams: Stream[] = [];
   node: WazuhWorkerNode | undefined;
   readonly #key: string;
   #listener: Listener | undefined;
@@ -175,6 +177,7 @@ export class PlayedMaster {
   // ---
 
   #take(stream: Stream): void {
+    this.streams.push(stream);
     const { clock, log, random } = this.master.ports();
     const archives = new Map<BytePath, Uint8Array[]>();
     const files = new IncomingFiles(simHashing, { open: (path) => sink(archives, path) });
