@@ -3,19 +3,22 @@
  * the generation that was published (on a master) or applied (on a worker) last, and a few values
  * beside them.
  *
- * Both are leaves of manifests. They are written in many short transactions. The scan index may be
- * torn by a crash: each of its leaves is true by itself, and an older one only costs reading some
- * files again. The published tables may not: while they are written in more than one transaction
- * they are marked incomplete. A save that fails in the middle is made good by the next one; tables
- * found with the mark at start are not used.
+ * Both are leaves of manifests, beside which the scan index has what is known of the files of each
+ * directory. They are written in many short transactions. The scan index may be torn by a crash: its
+ * leaves are never older than its directories, so that costs reading some files again; a mark tells
+ * that one may have files which the other has not. The published tables may not be torn: while they
+ * are written in more than one transaction they are marked incomplete. A save that fails in the
+ * middle is made good by the next one; tables found with the mark at start are not used.
  */
 import { toHex } from '../base/bytes.ts';
 import { Mutex } from '../base/async.ts';
 import { inTransaction, slices } from '../base/transaction.ts';
 import type { Clock, Database, HashAlgorithm, Hashing, Statement } from '../ports.ts';
+import { DirectoryTable, directoryTableSql } from './directory-table.ts';
 import type { SetTable } from './file-set.ts';
 import { LeafTable, leafTableSql, leavesMax, type SetLeaf } from './leaf-table.ts';
 import { Manifest } from './manifest.ts';
+import type { PackedDirectory } from './scan-index.ts';
 
 /** Tables of this module as they were at first; see base/migrations.ts. */
 export const indexMigrations: readonly string[] = [
@@ -42,12 +45,37 @@ export const leafMigrations: readonly string[] = [
    ${leafTableSql('published_leaves')}`,
 ];
 
+/** What is known of files by directory, beside the tables. Every file is read once more. */
+export const directoryMigrations: readonly string[] = [
+  `DROP TABLE scan_leaves;
+   ${leafTableSql('scan_leaves')}
+   ${directoryTableSql}`,
+];
+
 /** The tables of manifests as they were stored. */
 export interface StoredLeaves {
   readonly leaves: readonly SetLeaf[];
   /** Whether the sets chose the same files then: every row still belongs to the set of its leaf. */
   readonly isSameRules: boolean;
 }
+
+/** The scan index as it was stored. */
+export interface StoredScan extends StoredLeaves {
+  readonly directories: readonly PackedDirectory[];
+  /** Whether every file of the leaves is in a directory and the other way round. */
+  readonly isWhole: boolean;
+}
+
+/** What is to be stored of the scan index. */
+export interface ChangedScan {
+  /** How many leaves and directories there are. */
+  readonly count: number;
+  readonly leaves: Iterable<SetLeaf>;
+  readonly directories: Iterable<PackedDirectory>;
+}
+
+/** Leaves and directories that are stored in one transaction. */
+const atOnceMax = 64;
 
 /** The published tables as they were stored. */
 export interface Published extends StoredLeaves {
@@ -59,6 +87,7 @@ const GENERATION = 'published.generation';
 const KIND = 'published.kind';
 const STATE = 'published.state';
 const SCAN_KIND = 'scan.kind';
+const SCAN_STATE = 'scan.state';
 const INCOMPLETE = 'incomplete';
 const COMPLETE = 'complete';
 
@@ -80,6 +109,7 @@ export class IndexStore {
   readonly #rules: string;
   readonly #empty: Manifest;
   readonly #scanned: LeafTable;
+  readonly #directories: DirectoryTable;
   readonly #published: LeafTable;
   /** Writers of the published table: one at a time, since each breathes between transactions. */
   readonly #publishing = new Mutex();
@@ -97,6 +127,7 @@ export class IndexStore {
     this.#empty = Manifest.empty({ hashing, algorithm });
     this.#rules = sets.sets.map((set) => `${set.name}=${toHex(sets.rulesDigest(set))}`).join(' ');
     this.#scanned = new LeafTable(ports, 'scan_leaves');
+    this.#directories = new DirectoryTable(ports);
     this.#published = new LeafTable(ports, 'published_leaves');
     const { database } = ports;
     this.#saveValue = database.prepare('REPLACE INTO index_values (name, value) VALUES (?, ?)');
@@ -107,24 +138,46 @@ export class IndexStore {
   // --- the scan index ------------------------------------------------------------------------
 
   /**
-   * The stored leaves of the scan index. They are dropped where they are of another algorithm (every
-   * file has to be read anyway) or of other rules; then what is given has to be saved again.
+   * The stored scan index. It is dropped where it is of another algorithm (every file has to be read
+   * anyway) or of other rules; then what is given has to be saved again.
    */
-  async loadScan(): Promise<StoredLeaves> {
+  async loadScan(): Promise<StoredScan> {
     const [algorithm, ...rules] = this.value(SCAN_KIND)?.split(' ') ?? [];
     const leaves: SetLeaf[] = [];
+    const directories: PackedDirectory[] = [];
     const isSameRules = rules.join(' ') === this.#rules;
-    if (algorithm === this.#algorithm) await this.#scanned.load((leaf) => leaves.push(leaf));
+    const isWhole = this.value(SCAN_STATE) !== INCOMPLETE;
+    if (algorithm === this.#algorithm) {
+      await this.#scanned.load((leaf) => leaves.push(leaf));
+      await this.#directories.load((directory) => directories.push(directory));
+    }
     if (algorithm !== this.#algorithm || !isSameRules) {
+      this.setValue(SCAN_STATE, INCOMPLETE);
+      await this.#directories.clear();
       await this.#scanned.clear();
       this.setValue(SCAN_KIND, this.#kind);
     }
-    return { leaves, isSameRules };
+    return { leaves, directories, isSameRules, isWhole };
   }
 
-  /** Stores leaves of the scan index in place of what is stored of them. */
-  saveScan(leaves: Iterable<SetLeaf>): Promise<void> {
-    return this.#scanned.save(leaves);
+  /**
+   * Stores what has changed of the scan index in place of what is stored of it. To be all that has
+   * changed, with what a call that failed was to store. Leaves come first: a file whose facts are
+   * stored has its content stored as well.
+   */
+  async saveScan({ count, leaves, directories }: ChangedScan): Promise<void> {
+    if (count <= atOnceMax) {
+      inTransaction(this.#ports.database, () => {
+        this.#scanned.put([...leaves]);
+        this.#directories.put([...directories]);
+        if (this.value(SCAN_STATE) === INCOMPLETE) this.setValue(SCAN_STATE, COMPLETE);
+      });
+      return;
+    }
+    this.setValue(SCAN_STATE, INCOMPLETE);
+    await this.#scanned.save(leaves);
+    await this.#directories.save(directories);
+    this.setValue(SCAN_STATE, COMPLETE);
   }
 
   // --- the published generation --------------------------------------------------------------

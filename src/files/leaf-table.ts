@@ -12,14 +12,12 @@ import type { Leaf } from './manifest.ts';
 /** A leaf of the manifest of a set. */
 export interface SetLeaf extends Leaf {
   readonly set: string;
-  /** What belongs to the rows and is not in the manifest, packed. @default nothing */
-  readonly more?: Uint8Array;
 }
 
 /** SQL that makes a table of leaves; see base/migrations.ts. */
 export function leafTableSql(name: string): string {
   return `CREATE TABLE ${name} (
-    set_name TEXT NOT NULL, leaf INTEGER NOT NULL, rows BLOB NOT NULL, digest BLOB, more BLOB,
+    set_name TEXT NOT NULL, leaf INTEGER NOT NULL, rows BLOB NOT NULL, digest BLOB,
     UNIQUE (set_name, leaf)
   ) STRICT;`;
 }
@@ -45,11 +43,11 @@ export class LeafTable {
     this.#ports = ports;
     const { database } = ports;
     this.#save = database.prepare(
-      `REPLACE INTO ${name} (set_name, leaf, rows, digest, more) VALUES (?, ?, ?, ?, ?)`,
+      `REPLACE INTO ${name} (set_name, leaf, rows, digest) VALUES (?, ?, ?, ?)`,
     );
     this.#delete = database.prepare(`DELETE FROM ${name} WHERE set_name = ? AND leaf = ?`);
     this.#select = database.prepare(
-      `SELECT rowid AS id, set_name, leaf, rows, digest, more FROM ${name}
+      `SELECT rowid AS id, set_name, leaf, rows, digest FROM ${name}
        WHERE rowid > ? ORDER BY rowid LIMIT ${leavesMax}`,
     );
     this.#clear = database.prepare(
@@ -63,13 +61,12 @@ export class LeafTable {
       const found = this.#select.all(last);
       for (const row of found) {
         last = Number(row['id']);
-        const { rows, digest, more } = row;
+        const { rows, digest } = row;
         onLeaf({
           set: String(row['set_name']),
           leaf: Number(row['leaf']),
           rows: rows instanceof Uint8Array ? rows : nothing,
           digest: digest instanceof Uint8Array ? fromBytes(digest) : undefined,
-          more: more instanceof Uint8Array ? more : nothing,
         });
         await this.#ports.clock.breathe();
       }
@@ -90,9 +87,9 @@ export class LeafTable {
 
   /** Like `save`, as a part of the caller's transaction. */
   put(leaves: readonly SetLeaf[]): void {
-    for (const { set, leaf, rows, digest, more } of leaves) {
+    for (const { set, leaf, rows, digest } of leaves) {
       if (rows.length === 0) this.#delete.run(set, leaf);
-      else this.#save.run(set, leaf, rows, bytesOrNull(digest), more ?? null);
+      else this.#save.run(set, leaf, rows, bytesOrNull(digest));
     }
   }
 

@@ -192,6 +192,11 @@ export class Manifest {
     }
   }
 
+  /** The leaves that have rows. */
+  *usedLeaves(): Generator<number> {
+    for (let leaf = 0; leaf < leavesCount; leaf++) if (this.leafRows(leaf).length > 0) yield leaf;
+  }
+
   /** A leaf (0 to 4095), as it can be stored. */
   leaf(leaf: number): Leaf {
     const branch = this.#branches[Math.floor(leaf / fanOut)]!;

@@ -1,17 +1,19 @@
 /**
  * What the last scans found, by directory: the memory that lets an unchanged tree be scanned
- * without reading a single file.
+ * without reading a single file. The contents of the files are in the manifests.
  *
  * Pure data, no I/O.
  */
 import type { BytePath, ByteString } from '../base/bytes.ts';
+import { ByteWriter } from '../base/cursor.ts';
 import type { FileFacts } from '../ports.ts';
-import type { Entry } from './entry.ts';
 import { joinPath, nameOf, parentOf } from './paths.ts';
+import { countRecords, packRecords, unpackRecords } from './scan-records.ts';
 
 /** What is known of one managed file. Times are whole milliseconds: not all runtimes give more. */
 export interface FileRecord {
-  readonly entry: Entry;
+  readonly size: number;
+  readonly mtimeMs: number;
   readonly ctimeMs: number;
   readonly inode: number;
   /** When the content was last read, by the wall clock. */
@@ -24,15 +26,10 @@ export interface FileRecord {
 }
 
 /** Makes a record of a file that was just read. */
-export function makeRecord(
-  path: BytePath,
-  facts: FileFacts,
-  hash: ByteString,
-  checkedMs: number,
-  isSettled: boolean,
-): FileRecord {
+export function makeRecord(facts: FileFacts, checkedMs: number, isSettled: boolean): FileRecord {
   return {
-    entry: { path, size: facts.size, mtimeMs: Math.floor(facts.mtimeMs), hash },
+    size: facts.size,
+    mtimeMs: Math.floor(facts.mtimeMs),
     ctimeMs: Math.floor(facts.ctimeMs),
     inode: facts.inode,
     checkedMs,
@@ -42,8 +39,8 @@ export function makeRecord(
 
 /** Whether a file looks exactly as it did when it was recorded. */
 export function hasSameFacts(record: FileRecord, facts: FileFacts): boolean {
-  return record.entry.size === facts.size &&
-    record.entry.mtimeMs === Math.floor(facts.mtimeMs) &&
+  return record.size === facts.size &&
+    record.mtimeMs === Math.floor(facts.mtimeMs) &&
     record.ctimeMs === Math.floor(facts.ctimeMs) &&
     record.inode === facts.inode;
 }
@@ -64,14 +61,33 @@ export function isRacy(
   return isNear(facts.ctimeMs) || isNear(facts.mtimeMs);
 }
 
+/** The files of one directory, as they are stored. */
+export interface PackedDirectory {
+  readonly path: BytePath;
+  /** Without any where the directory has no files, or is gone. */
+  readonly files: Uint8Array;
+}
+
+/** Files by name. */
+type Files = ReadonlyMap<ByteString, FileRecord>;
+
 interface Directory {
-  readonly files: Map<ByteString, FileRecord>;
+  /** Records as they were when they were packed; not true any more where there are `files`. */
+  packed: Uint8Array;
+  /** What has changed since is in here. */
+  files: Map<ByteString, FileRecord> | undefined;
+  filesCount: number;
   readonly directories: Set<ByteString>;
 }
 
 /** Records by directory and name. */
 export class ScanIndex {
   readonly #directories = new Map<BytePath, Directory>();
+  /** Directories whose files have changed since `takeChanged`. */
+  #changed = new Set<BytePath>();
+  /** Whose records were unpacked last: what is asked for mostly is there again. */
+  #unpacked: { readonly of: Directory; readonly files: Map<ByteString, FileRecord> } | undefined;
+  readonly #scratch = new ByteWriter(4096);
   #filesCount = 0;
 
   /** How many files are recorded. */
@@ -90,8 +106,9 @@ export class ScanIndex {
   }
 
   /** Records of the files in a directory. */
-  filesIn(directory: BytePath): ReadonlyMap<ByteString, FileRecord> {
-    return this.#directories.get(directory)?.files ?? noFiles;
+  filesIn(directory: BytePath): Files {
+    const found = this.#directories.get(directory);
+    return found === undefined ? noFiles : this.#filesOf(found);
   }
 
   /** Names of the directories in a directory. */
@@ -100,37 +117,35 @@ export class ScanIndex {
   }
 
   get(path: BytePath): FileRecord | undefined {
-    return this.#directories.get(parentOf(path))?.files.get(nameOf(path));
+    return this.filesIn(parentOf(path)).get(nameOf(path));
   }
 
   /** Records a file. */
-  set(record: FileRecord): void {
-    const { path } = record.entry;
-    const { files } = this.addDirectory(parentOf(path));
-    const before = files.size;
-    files.set(nameOf(path), record);
-    this.#filesCount += files.size - before;
+  set(path: BytePath, record: FileRecord): void {
+    const parent = parentOf(path);
+    const directory = this.#addDirectory(parent);
+    this.#change(parent, directory).set(nameOf(path), record);
+    this.#count(directory);
   }
 
   delete(path: BytePath): void {
-    if (this.#directories.get(parentOf(path))?.files.delete(nameOf(path))) this.#filesCount--;
+    const parent = parentOf(path);
+    const directory = this.#directories.get(parent);
+    const name = nameOf(path);
+    if (directory === undefined || !this.#filesOf(directory).has(name)) return;
+    this.#change(parent, directory).delete(name);
+    this.#count(directory);
   }
 
   /** Records that a directory is there, with all above it. */
-  addDirectory(directory: BytePath): Directory {
-    const known = this.#directories.get(directory);
-    if (known !== undefined) return known;
-    const made: Directory = { files: new Map(), directories: new Set() };
-    this.#directories.set(directory, made);
-    if (directory !== '') {
-      this.addDirectory(parentOf(directory)).directories.add(nameOf(directory));
-    }
-    return made;
+  addDirectory(directory: BytePath): void {
+    this.#addDirectory(directory);
   }
 
   /** Forgets a directory that has neither files nor directories left. */
   deleteDirectory(directory: BytePath): void {
     this.#directories.delete(directory);
+    this.#changed.add(directory);
     this.#directories.get(parentOf(directory))?.directories.delete(nameOf(directory));
   }
 
@@ -143,9 +158,92 @@ export class ScanIndex {
     }
     return found.reverse();
   }
+
+  /** All directories that have been seen. */
+  directories(): Iterable<BytePath> {
+    return this.#directories.keys();
+  }
+
+  // --- packed ----------------------------------------------------------------------------------
+
+  /** Takes up what was stored of a directory, about which nothing is known yet. */
+  load({ path, files }: PackedDirectory): void {
+    const directory = this.#addDirectory(path);
+    directory.packed = files;
+    this.#count(directory, countRecords(files));
+  }
+
+  /** Notes that all directories are to be stored anew. */
+  changeAll(): void {
+    for (const path of this.#directories.keys()) this.#changed.add(path);
+  }
+
+  /** The directories that have changed since this was asked last. */
+  takeChanged(): ReadonlySet<BytePath> {
+    const changed = this.#changed;
+    this.#changed = new Set();
+    return changed;
+  }
+
+  /** Notes that directories could not be stored. */
+  giveBackChanged(changed: ReadonlySet<BytePath>): void {
+    for (const path of changed) this.#changed.add(path);
+  }
+
+  /** A directory as it is to be stored. */
+  pack(path: BytePath): PackedDirectory {
+    const directory = this.#directories.get(path);
+    if (directory === undefined) return { path, files: nothing };
+    if (directory.files !== undefined) {
+      directory.packed = packRecords(directory.files, this.#scratch);
+      directory.files = undefined;
+    }
+    return { path, files: directory.packed };
+  }
+
+  // ---
+
+  #addDirectory(path: BytePath): Directory {
+    const known = this.#directories.get(path);
+    if (known !== undefined) return known;
+    const made: Directory = {
+      packed: nothing,
+      files: undefined,
+      filesCount: 0,
+      directories: new Set(),
+    };
+    this.#directories.set(path, made);
+    if (path !== '') this.#addDirectory(parentOf(path)).directories.add(nameOf(path));
+    return made;
+  }
+
+  #filesOf(directory: Directory): Files {
+    if (directory.files !== undefined) return directory.files;
+    if (directory.packed.length === 0) return noFiles;
+    if (this.#unpacked?.of !== directory) {
+      this.#unpacked = { of: directory, files: unpackRecords(directory.packed) };
+    }
+    return this.#unpacked.files;
+  }
+
+  /** The files of a directory, to be changed. */
+  #change(path: BytePath, directory: Directory): Map<ByteString, FileRecord> {
+    this.#changed.add(path);
+    if (directory.files !== undefined) return directory.files;
+    const isUnpacked = this.#unpacked?.of === directory;
+    directory.files = isUnpacked ? this.#unpacked!.files : unpackRecords(directory.packed);
+    this.#unpacked = undefined;
+    return directory.files;
+  }
+
+  #count(directory: Directory, count = directory.files?.size ?? 0): void {
+    this.#filesCount += count - directory.filesCount;
+    directory.filesCount = count;
+  }
 }
 
 // ---
 
-const noFiles: ReadonlyMap<ByteString, FileRecord> = new Map();
+const nothing = new Uint8Array(0);
+const noFiles: Files = new Map();
 const noNames: ReadonlySet<ByteString> = new Set();

@@ -30,7 +30,7 @@ export interface PassContext extends ReadingContext {
   readonly unlisted: Set<BytePath>;
   readonly sets: SetTable;
   /** Whether a file that looks as it did is taken to have the content that it had. */
-  readonly isTrusted: (record: FileRecord) => boolean;
+  readonly isTrusted: (path: BytePath, record: FileRecord) => boolean;
   /** Told of all directories that the pass comes across; undefined where nobody watches. */
   readonly watch: DirectoryWatch | undefined;
   readonly onProgress: ((progress: ScanProgress) => void) | undefined;
@@ -223,52 +223,61 @@ export class ScanPass {
   async #merge(directory: BytePath, listing: DirectoryListing): Promise<BytePath[]> {
     const { index, sets, clock } = this.#context;
     const files = index.filesIn(directory);
+    const knownCount = files.size;
+    let metCount = 0;
     const found: BytePath[] = [];
-    const present = { files: new Set<ByteString>(), directories: new Set<ByteString>() };
+    const directories = new Set<ByteString>();
     for (const [at, item] of listing.items.entries()) {
       if (at % mergeCount === mergeCount - 1) await clock.breathe();
+      const record = item.kind === 'file' ? files.get(item.name) : undefined;
       const path = joinPath(directory, item.name);
-      const record = files.get(item.name);
-      const isKnown = record !== undefined;
-      if (item.kind === 'file' && (isKnown || sets.setOf(path) !== undefined)) {
-        present.files.add(item.name);
+      if (record !== undefined) {
+        metCount++;
         this.#lookAtFile(path, record, item);
-        if (this.#reading.isFull) await this.#reading.readAll();
+      } else if (item.kind === 'file' && sets.setOf(path) !== undefined) {
+        this.#lookAtFile(path, undefined, item);
       } else if (item.kind === 'directory' && sets.isOnTheWay(path)) {
-        present.directories.add(item.name);
+        directories.add(item.name);
         found.push(path);
       } else if (item.kind === 'symlink' || item.kind === 'other') {
         this.#refuse(path, item.kind);
       } else {
         this.#checkName(path);
       }
+      if (this.#reading.isFull) await this.#reading.readAll();
     }
     for (const item of listing.unreadable) {
       const path = joinPath(directory, fromText(item.shownName));
       this.#problem(path, 'unreadable', item.reason);
     }
-    await this.#forgetAbsent(directory, present, listing);
+    if (metCount < knownCount) await this.#forgetFiles(directory, listing);
+    await this.#forgetDirectories(directory, directories, listing);
     index.addDirectory(directory);
     return found;
   }
 
-  /** Forgets what was known in a directory and is not there any more. */
-  async #forgetAbsent(
-    directory: BytePath,
-    present: Present,
-    listing: DirectoryListing,
-  ): Promise<void> {
+  /** Forgets the files that were known in a directory and are not there any more. */
+  async #forgetFiles(directory: BytePath, listing: DirectoryListing): Promise<void> {
     const { index, clock, note } = this.#context;
-    const unreadable = new Set(listing.unreadable.map((item) => item.shownName));
-    const isAbsent = (name: ByteString, names: ReadonlySet<ByteString>): boolean =>
-      !names.has(name) && !(unreadable.size > 0 && unreadable.has(displayPath(name)));
+    // A name can turn from a file into a directory.
+    const files = listing.items.filter(({ kind }) => kind === 'file').map(({ name }) => name);
+    const isThere = hasName(files, listing);
     let lookedAtCount = 0;
     for (const name of index.filesIn(directory).keys()) {
       if (++lookedAtCount % mergeCount === 0) await clock.breathe();
-      if (isAbsent(name, present.files)) note(joinPath(directory, name), undefined);
+      if (!isThere(name)) note(joinPath(directory, name), undefined);
     }
-    for (const name of index.directoriesIn(directory)) {
-      if (isAbsent(name, present.directories)) await this.#forgetTree(joinPath(directory, name));
+  }
+
+  /** Forgets what was known below directories that are not there any more. */
+  async #forgetDirectories(
+    directory: BytePath,
+    present: ReadonlySet<ByteString>,
+    listing: DirectoryListing,
+  ): Promise<void> {
+    const isThere = hasName(present, listing);
+    for (const name of this.#context.index.directoriesIn(directory)) {
+      if (!isThere(name)) await this.#forgetTree(joinPath(directory, name));
     }
   }
 
@@ -298,7 +307,7 @@ export class ScanPass {
   ): void {
     this.#filesCount++;
     const isKnown = record?.isSettled === true && facts !== undefined &&
-      hasSameFacts(record, facts) && this.#context.isTrusted(record);
+      hasSameFacts(record, facts) && this.#context.isTrusted(path, record);
     if (!isKnown) this.#reading.add(path, record);
   }
 
@@ -324,10 +333,14 @@ export class ScanPass {
 
 // ---
 
-/** Names that a listing has: a name can turn from a file into a directory. */
-interface Present {
-  readonly files: ReadonlySet<ByteString>;
-  readonly directories: ReadonlySet<ByteString>;
+/** Whether a listing has a name: among these, or among those that could not be looked at. */
+function hasName(
+  names: Iterable<ByteString>,
+  listing: DirectoryListing,
+): (name: ByteString) => boolean {
+  const present = new Set(names);
+  const unreadable = new Set(listing.unreadable.map((item) => item.shownName));
+  return (name) => present.has(name) || (unreadable.size > 0 && unreadable.has(displayPath(name)));
 }
 
 const kindNames = {

@@ -5,11 +5,12 @@
  * be looked at again.
  */
 import { throwIfAborted } from '../base/async.ts';
-import { type BytePath, displayPath } from '../base/bytes.ts';
+import { type BytePath, type ByteString, displayPath } from '../base/bytes.ts';
 import type { Clock, HashAlgorithm, HashOutcome, Logger, TreeReader } from '../ports.ts';
 import { parentOf } from './paths.ts';
 import { type FileRecord, hasSameFacts, isRacy, makeRecord } from './scan-index.ts';
 import type { ScanProblems } from './scan-problems.ts';
+import type { KnownFile } from './scan-tables.ts';
 
 /** What reading works with. */
 export interface ReadingContext {
@@ -22,10 +23,12 @@ export interface ReadingContext {
   readonly signal: AbortSignal;
   /** Whether every file is read, whatever is known of it; what is as known is not recorded anew. */
   readonly isCheck: boolean;
-  /** Takes up what was found: a record in place of an older one; undefined for a file that is gone. */
-  readonly note: (path: BytePath, record: FileRecord | undefined) => void;
+  /** Takes up what was found in place of what was known; undefined for a file that is gone. */
+  readonly note: (path: BytePath, found: KnownFile | undefined) => void;
   /** Takes up that a file could not be read as it is: it is to be tried again soon. */
-  readonly doubt: (path: BytePath) => void;
+  readonly doubt: (path: BytePath, known: FileRecord | undefined) => void;
+  /** What a file was last found to contain. */
+  readonly hashOf: (path: BytePath) => ByteString | undefined;
   /** Called after each batch: a chance to store what was found so far. */
   readonly onBatch: () => Promise<void>;
 }
@@ -60,7 +63,7 @@ export class ScanReading {
   add(path: BytePath, known: FileRecord | undefined): void {
     this.#paths.push(path);
     this.#known.push(known);
-    this.#bytesCount += known?.entry.size ?? newBytes;
+    this.#bytesCount += known?.size ?? newBytes;
   }
 
   /** Reads what waits. */
@@ -90,25 +93,25 @@ export class ScanReading {
     fromMs: number,
     toMs: number,
   ): void {
-    const { note, doubt, problems, racyWindowMs, isCheck } = this.#context;
+    const { note, doubt, hashOf, problems, racyWindowMs, isCheck } = this.#context;
     if (outcome.kind === 'hashed') {
       const { facts, hash } = outcome;
       this.hashedCount++;
       this.hashedBytes += facts.size;
       const isSettled = !isRacy(facts, fromMs, toMs, racyWindowMs);
-      const record = makeRecord(path, facts, hash, fromMs, isSettled);
-      const isLikeKnown = known !== undefined && hasSameFacts(known, facts);
-      if (isLikeKnown && known.entry.hash !== hash) this.#tellTampering(known);
-      else if (isLikeKnown && known.isSettled === isSettled && isCheck) return;
-      note(path, record);
+      if (known !== undefined && hasSameFacts(known, facts)) {
+        if (hashOf(path) !== hash) this.#tellTampering(path, known);
+        else if (known.isSettled === isSettled && isCheck) return;
+      }
+      const record = makeRecord(facts, fromMs, isSettled);
+      note(path, { entry: { path, size: record.size, mtimeMs: record.mtimeMs, hash }, record });
       return;
     }
     if (outcome.kind === 'vanished') {
       if (known !== undefined) note(path, undefined);
       return;
     }
-    if (known !== undefined) note(path, { ...known, isSettled: false });
-    doubt(path);
+    doubt(path, known);
     problems.add(
       parentOf(path),
       outcome.kind === 'unreadable'
@@ -117,10 +120,11 @@ export class ScanReading {
     );
   }
 
-  #tellTampering({ entry, isSettled }: FileRecord): void {
+  #tellTampering(path: BytePath, { isSettled }: FileRecord): void {
     if (!isSettled) return;
-    const shown = displayPath(entry.path);
-    const text = `Content of "${shown}" has changed although its size and times have not`;
+    const text = `Content of "${
+      displayPath(path)
+    }" has changed although its size and times have not`;
     this.#context.log.log('warning', text);
   }
 }

@@ -5,19 +5,18 @@
  * share most of their leaves. That comes in two steps, since a scan that was stopped keeps what it
  * has found for the next one to tell: the tables that are stored are ahead of the manifests then.
  */
-import type { BytePath } from '../base/bytes.ts';
-import { ByteWriter } from '../base/cursor.ts';
+import type { BytePath, ByteString } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
 import { slices } from '../base/transaction.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import { leafOf } from './digest-tree.ts';
-import type { EntryChange } from './entry.ts';
+import type { Entry, EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
 import type { SetLeaf } from './leaf-table.ts';
 import { Manifest } from './manifest.ts';
+import { joinPath } from './paths.ts';
 import type { FileRecord, ScanIndex } from './scan-index.ts';
-import { packRecords, unpackRecords } from './scan-records.ts';
 import { tablesFromStore } from './stored-tables.ts';
 
 /**
@@ -28,6 +27,12 @@ const unstoredMs = 10_000;
 
 /** Records looked at between two breaths. */
 const recordsPerBreath = 1_000;
+
+/** What was found of a file that was read, or put into its place. */
+export interface KnownFile {
+  readonly entry: Entry;
+  readonly record: FileRecord;
+}
 
 /** What is known of the files of all sets. */
 export class ScanTables {
@@ -42,11 +47,10 @@ export class ScanTables {
   /** Found, but not in the manifests yet: all of it is at the end of a scan. */
   readonly #found = new Map<string, Map<BytePath, EntryChange>>();
   /** Found, but not in the tables that are ahead yet. */
-  readonly #fresh = new Map<BytePath, FileRecord | undefined>();
+  readonly #fresh = new Map<BytePath, Entry | undefined>();
   /** Leaves to be stored, by set; and when that was done last. */
   readonly #unstored = new Map<string, Set<number>>();
   #storedMs: number;
-  readonly #scratch = new ByteWriter(4096);
 
   constructor(
     ports: { readonly clock: Clock; readonly hashing: Hashing },
@@ -79,37 +83,42 @@ export class ScanTables {
   async load(): Promise<void> {
     if (this.#saved === undefined) return;
     const { hashing, clock } = this.#ports;
-    const algorithm = this.#algorithm;
     const stored = await this.#saved.loadScan();
-    for (const leaf of stored.leaves) {
-      for (const record of unpackRecords(leaf, algorithm)) {
-        const { path } = record.entry;
-        if (stored.isSameRules) this.#index.set(record);
-        // Of other rules nothing is stored any more: what still belongs here is stored again.
-        else if (this.#sets.setOf(path) !== undefined) this.record(path, record, false);
-      }
+    for (const directory of stored.directories) {
+      this.#index.load(directory);
       await clock.breathe();
     }
-    const tables = await tablesFromStore(stored, this.#sets, { hashing, algorithm }, clock);
+    const options = { hashing, algorithm: this.#algorithm };
+    const tables = await tablesFromStore(stored, this.#sets, options, clock);
     for (const [set, table] of tables) {
       this.#manifests.set(set, table);
-      if (stored.isSameRules) this.#ahead.set(set, table);
+      this.#ahead.set(set, table);
     }
+    if (!stored.isSameRules || !stored.isWhole) await this.#matchLoaded();
+    if (!stored.isSameRules) this.#storeAll();
+    await this.takeUpKnown();
     await this.store(true);
+  }
+
+  /** What a file was last found to contain; undefined where it is not known. */
+  hashOf(path: BytePath): ByteString | undefined {
+    if (this.#fresh.has(path)) return this.#fresh.get(path)?.hash;
+    const set = this.#sets.setOf(path);
+    return set === undefined ? undefined : this.#ahead.get(set.name)!.get(path)?.hash;
   }
 
   /**
    * Takes up what is known of a file now; undefined where it is gone.
    * @param isFound whether that is to be told by `takeUpFound`
    */
-  record(path: BytePath, record: FileRecord | undefined, isFound: boolean): void {
-    if (record === undefined) this.#index.delete(path);
-    else this.#index.set(record);
-    this.#fresh.set(path, record);
+  record(path: BytePath, known: KnownFile | undefined, isFound: boolean): void {
+    if (known === undefined) this.#index.delete(path);
+    else this.#index.set(path, known.record);
+    this.#fresh.set(path, known?.entry);
     const set = isFound ? this.#sets.setOf(path) : undefined;
     if (set === undefined) return;
     const found = this.#found.get(set.name) ?? new Map<BytePath, EntryChange>();
-    this.#found.set(set.name, found.set(path, { path, entry: record?.entry }));
+    this.#found.set(set.name, found.set(path, { path, entry: known?.entry }));
   }
 
   /** Puts what was found into the manifests, and tells what really differs. */
@@ -149,21 +158,19 @@ export class ScanTables {
   async #goAhead(): Promise<Map<string, EntryChange[]>> {
     const changes = new Map<string, EntryChange[]>();
     for (const slice of slices(this.#fresh, recordsPerBreath)) {
-      for (const [path, record] of slice) {
+      for (const [path, entry] of slice) {
         const set = this.#sets.setOf(path)?.name;
         if (set === undefined) continue;
         const known = changes.get(set) ?? [];
         changes.set(set, known);
-        known.push({ path, entry: record?.entry });
+        known.push({ path, entry });
       }
       await this.#ports.clock.breathe();
     }
     this.#fresh.clear();
     for (const [set, known] of changes) {
       this.#ahead.set(set, await this.#ahead.get(set)!.withMany(known, this.#ports.clock));
-      const leaves = this.#unstored.get(set) ?? new Set<number>();
-      this.#unstored.set(set, leaves);
-      for (const { path } of known) leaves.add(leafOf(path));
+      this.#unstore(set, known.map(({ path }) => leafOf(path)));
     }
     return changes;
   }
@@ -176,22 +183,66 @@ export class ScanTables {
     if (isEnd) {
       for (const table of this.#ahead.values()) await table.prepareDigests(clock);
     }
-    const unstored = [...this.#unstored];
-    this.#unstored.clear();
     this.#storedMs = clock.monotonicMs();
-    for (const [set, leaves] of unstored) await this.#saved?.saveScan(this.#leavesOf(set, leaves));
+    await this.#save();
   }
 
-  *#leavesOf(set: string, leaves: Iterable<number>): Generator<SetLeaf> {
-    const table = this.#ahead.get(set)!;
-    const recordOf = (path: BytePath) => this.#index.get(path);
-    for (const at of leaves) {
-      const leaf = table.leaf(at);
-      const more = packRecords(leaf.rows, recordOf, this.#algorithm, this.#scratch);
-      yield { ...leaf, set, more };
+  async #save(): Promise<void> {
+    const unstored = new Map(this.#unstored);
+    this.#unstored.clear();
+    const index = this.#index;
+    const directories = index.takeChanged();
+    let count = directories.size;
+    for (const leaves of unstored.values()) count += leaves.size;
+    if (count === 0) return;
+    const packed = directories.values().map((path) => index.pack(path));
+    try {
+      await this.#saved?.saveScan({ count, leaves: this.#leavesOf(unstored), directories: packed });
+    } catch (error) {
+      for (const [set, leaves] of unstored) this.#unstore(set, leaves);
+      index.giveBackChanged(directories);
+      throw error;
+    }
+  }
+
+  /** Notes leaves that are to be stored. */
+  #unstore(set: string, leaves: Iterable<number>): void {
+    const unstored = this.#unstored.get(set) ?? new Set<number>();
+    this.#unstored.set(set, unstored);
+    for (const leaf of leaves) unstored.add(leaf);
+  }
+
+  #storeAll(): void {
+    this.#index.changeAll();
+    for (const [set, table] of this.#ahead) this.#unstore(set, table.usedLeaves());
+  }
+
+  /** Forgets files of which the store does not know both the content and the facts. */
+  async #matchLoaded(): Promise<void> {
+    const { clock } = this.#ports;
+    for (const table of this.#ahead.values()) {
+      for (const { path } of table.entries()) {
+        if (this.#index.get(path) === undefined) this.record(path, undefined, false);
+        await clock.breathe();
+      }
+    }
+    for (const directory of this.#index.directories()) {
+      for (const name of this.#index.filesIn(directory).keys()) {
+        const path = joinPath(directory, name);
+        if (this.hashOf(path) === undefined) this.#index.delete(path);
+      }
+      await clock.breathe();
+    }
+  }
+
+  *#leavesOf(unstored: ReadonlyMap<string, Iterable<number>>): Generator<SetLeaf> {
+    for (const [set, leaves] of unstored) {
+      const table = this.#ahead.get(set)!;
+      for (const at of leaves) yield { ...table.leaf(at), set };
     }
   }
 }
+
 // ---
 
 /** Whether a change is one of content; a new time alone is nothing to tell anybody. */

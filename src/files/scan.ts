@@ -28,7 +28,7 @@ import { isBelow } from './paths.ts';
 import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
 import { type Itinerary, type PassContext, ScanPass, type ScanProgress } from './scan-pass.ts';
 import { type ScanProblem, ScanProblems } from './scan-problems.ts';
-import { ScanTables } from './scan-tables.ts';
+import { type KnownFile, ScanTables } from './scan-tables.ts';
 
 export type { ScanProgress } from './scan-pass.ts';
 export type { ScanProblem } from './scan-problems.ts';
@@ -150,7 +150,7 @@ export class Scanner {
     onProgress?: (progress: ScanProgress) => void,
     watch?: DirectoryWatch,
   ): Promise<ScanReport> {
-    const isTrusted = (record: FileRecord) => !this.#isDue(record);
+    const isTrusted = (path: BytePath, record: FileRecord) => !this.#isDue(path, record);
     return this.#run({ isCheck: false, isTrusted, signal, onProgress, watch }, async (pass) => {
       this.#rereadsLeft = Math.ceil(this.#index.filesCount * rehashShareMax);
       if (scope.kind !== 'full') {
@@ -185,7 +185,9 @@ export class Scanner {
     return this.#turns.run(async () => {
       for (const { path, facts, hash } of placed) {
         if (this.#sets.setOf(path) === undefined) continue;
-        this.#record(path, makeRecord(path, facts, hash, checkedMs, true), false);
+        const record = makeRecord(facts, checkedMs, true);
+        const entry = { path, size: record.size, mtimeMs: record.mtimeMs, hash };
+        this.#record(path, { entry, record }, false);
       }
       await this.#tables.takeUpKnown();
     });
@@ -224,8 +226,12 @@ export class Scanner {
         unlisted: this.#unlisted,
         algorithm: this.#options.algorithm,
         racyWindowMs: this.#options.racyWindowMs,
-        note: (path, record) => this.#record(path, record, true),
-        doubt: (path) => void this.#doubtful.add(path),
+        note: (path, found) => this.#record(path, found, true),
+        doubt: (path, known) => {
+          if (known !== undefined) this.#index.set(path, { ...known, isSettled: false });
+          this.#doubtful.add(path);
+        },
+        hashOf: (path) => this.#tables.hashOf(path),
         onBatch: () => this.#tables.store(false),
       });
       try {
@@ -253,11 +259,11 @@ export class Scanner {
    * Whether it is time to read a file that looks unchanged: after the whole period at the latest, and
    * depending on the path after half of it, or files that came together would be due together for ever.
    */
-  #isDue({ entry, checkedMs }: FileRecord): boolean {
+  #isDue(path: BytePath, { checkedMs }: FileRecord): boolean {
     const ageMs = Math.abs(this.#ports.clock.nowMs() - checkedMs);
     const { rehashEveryMs } = this.#options;
     if (ageMs < rehashEveryMs / 2 || this.#rereadsLeft <= 0) return false;
-    if (ageMs < rehashEveryMs * (1 + leafOf(entry.path) / leavesCount) / 2) return false;
+    if (ageMs < rehashEveryMs * (1 + leafOf(path) / leavesCount) / 2) return false;
     this.#rereadsLeft--;
     return true;
   }
@@ -272,9 +278,9 @@ export class Scanner {
   }
 
   /** Takes up what is known of one file now. */
-  #record(path: BytePath, record: FileRecord | undefined, isFound: boolean): void {
-    if (record?.isSettled === false) this.#doubtful.add(path);
+  #record(path: BytePath, known: KnownFile | undefined, isFound: boolean): void {
+    if (known?.record.isSettled === false) this.#doubtful.add(path);
     else this.#doubtful.delete(path);
-    this.#tables.record(path, record, isFound);
+    this.#tables.record(path, known, isFound);
   }
 }

@@ -8,7 +8,12 @@ import { applyMigrations, laterApplyMigrations } from '../files/apply.ts';
 import { SetTable } from '../files/file-set.ts';
 import type { GuardConfig } from '../files/guard.ts';
 import { haltMigrations, Halts } from '../files/halts.ts';
-import { indexMigrations, IndexStore, leafMigrations } from '../files/index-store.ts';
+import {
+  directoryMigrations,
+  indexMigrations,
+  IndexStore,
+  leafMigrations,
+} from '../files/index-store.ts';
 import { LocalTree } from '../files/local-tree.ts';
 import { lossMigrations, RecentLosses } from '../files/recent-losses.ts';
 import { Scanner } from '../files/scan.ts';
@@ -30,6 +35,7 @@ const migrations: readonly string[] = [
   ...lossMigrations,
   ...laterApplyMigrations,
   ...leafMigrations,
+  ...directoryMigrations,
 ];
 
 /** The stores of a node. */

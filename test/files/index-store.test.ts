@@ -3,8 +3,15 @@ import { test } from 'node:test';
 import { fromBytes } from '../../src/base/bytes.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { SetTable } from '../../src/files/file-set.ts';
-import { type IndexPorts, IndexStore, type Tables } from '../../src/files/index-store.ts';
+import {
+  type ChangedScan,
+  type IndexPorts,
+  IndexStore,
+  type Tables,
+} from '../../src/files/index-store.ts';
+import type { SetLeaf } from '../../src/files/leaf-table.ts';
 import { Manifest, type ManifestOptions } from '../../src/files/manifest.ts';
+import type { PackedDirectory } from '../../src/files/scan-index.ts';
 import { tablesFromStore } from '../../src/files/stored-tables.ts';
 import { simHashing } from '../sim/hashing.ts';
 import { entry, fileSet } from './material.ts';
@@ -55,26 +62,57 @@ test('IndexStore.loadScan() gives what was saved, over pages', async () => {
   const store = tree.indexStore();
   await tree.run(store.loadScan());
   const [table] = tables(many(3000)).values();
-  const more = Uint8Array.of(1, 2, 3);
   const leaves = Array.from(
     { length: 4096 },
-    (_, leaf) => ({ ...table!.leaf(leaf), set: 'rules', more }),
+    (_, leaf) => ({ ...table!.leaf(leaf), set: 'rules' }),
   );
-  await tree.run(store.saveScan(leaves));
+  const directories = Array.from(
+    { length: 700 },
+    (_, i) => ({ path: `etc/\xff${i}`, files: Uint8Array.of(i >> 8, i & 255) }),
+  );
+  await tree.run(store.saveScan(changedScan(leaves, directories)));
   const dropped = leaves.find(({ rows }) => rows.length > 0)!;
-  await tree.run(store.saveScan([{ ...dropped, rows: new Uint8Array(0) }]));
+  const nothing = new Uint8Array(0);
+  const gone = { path: directories[600]!.path, files: nothing };
+  await tree.run(store.saveScan(changedScan([{ ...dropped, rows: nothing }], [gone])));
   const stored = await tree.run(tree.indexStore().loadScan());
   assert.equal(stored.isSameRules, true);
+  assert.equal(stored.isWhole, true);
   const expected = leaves.filter(({ rows, leaf }) => rows.length > 0 && leaf !== dropped.leaf);
   assert.deepEqual(
     stored.leaves.map(({ leaf }) => leaf).sort((left, right) => left - right),
     expected.map(({ leaf }) => leaf),
   );
-  for (const { leaf, rows, more: others } of stored.leaves) {
-    assert.deepEqual(rows, table!.leaf(leaf).rows);
-    assert.deepEqual(others, more);
-  }
+  for (const { leaf, rows } of stored.leaves) assert.deepEqual(rows, table!.leaf(leaf).rows);
+  directories.splice(600, 1);
+  assert.deepEqual(stored.directories, directories);
   await tree.world.stop();
+});
+
+test('IndexStore.saveScan() tells of a crash on the way, until all is saved', async () => {
+  const [table] = tables(many(3000)).values();
+  const leaves = Array.from(
+    { length: 4096 },
+    (_, leaf) => ({ ...table!.leaf(leaf), set: 'rules' }),
+  );
+  const directories = [{ path: 'etc/rules', files: Uint8Array.of(1) }];
+  for (const transactions of [1, 2, 15]) {
+    const tree = new TreeWorld({ seed: transactions });
+    const store = tree.indexStore();
+    await tree.run(store.loadScan());
+    await tree.run(store.saveScan(changedScan([], [])));
+    const isKilled = tree.killAfter(transactions);
+    store.saveScan(changedScan(leaves, directories)).catch(() => {});
+    await tree.world.run({ until: isKilled, limitMs: 60_000 });
+    const after = tree.indexStore();
+    const stored = await tree.run(after.loadScan());
+    assert.equal(stored.isWhole, false);
+    assert.ok(stored.leaves.length > 0);
+    assert.deepEqual(stored.directories, []);
+    await tree.run(after.saveScan(changedScan([], directories)));
+    assert.equal((await tree.run(tree.indexStore().loadScan())).isWhole, true);
+    await tree.world.stop();
+  }
 });
 
 test('IndexStore leaves out what was hashed with another algorithm', async () => {
@@ -84,10 +122,12 @@ test('IndexStore leaves out what was hashed with another algorithm', async () =>
   const [table] = tables(many(1)).values();
   const leaf = Array.from({ length: 4096 }, (_, at) => table!.leaf(at))
     .find(({ rows }) => rows.length > 0)!;
-  await tree.run(store.saveScan([{ ...leaf, set: 'rules' }]));
+  const directory = { path: 'etc/rules', files: Uint8Array.of(1) };
+  await tree.run(store.saveScan(changedScan([{ ...leaf, set: 'rules' }], [directory])));
   await tree.run(store.savePublished(1, tables(many(1))));
   const other = new IndexStore(tree.ports, tree.sets, { algorithm: 'sha256' });
-  assert.deepEqual((await tree.run(other.loadScan())).leaves, []);
+  const stored = await tree.run(other.loadScan());
+  assert.deepEqual([stored.leaves, stored.directories], [[], []]);
   assert.equal(await tree.run(other.loadPublished()), undefined);
   assert.equal(other.isPublishedWhole, false);
   await tree.world.stop();
@@ -156,7 +196,7 @@ test('IndexStore.loadPublished() drops tables of which only a part was written',
     const tree = new TreeWorld({ seed: transactions });
     const store = tree.indexStore();
     await tree.run(store.savePublished(1, tables(many(3)), { digests: 'old' }));
-    const isKilled = killAfter(tree, transactions);
+    const isKilled = tree.killAfter(transactions);
     let isSaved = false;
     store.savePublished(2, tables(many(1100, 'new')), { digests: 'new' })
       .then(() => isSaved = true, () => {});
@@ -197,6 +237,13 @@ test('IndexStore.savePublished() makes good what a failed call has written', asy
   await tree.world.stop();
 });
 
+function changedScan(
+  leaves: readonly SetLeaf[],
+  directories: readonly PackedDirectory[],
+): ChangedScan {
+  return { count: leaves.length + directories.length, leaves, directories };
+}
+
 function countCommits(ports: IndexPorts): { readonly ports: IndexPorts; count(): number } {
   let count = 0;
   const { database } = ports;
@@ -205,16 +252,4 @@ function countCommits(ports: IndexPorts): { readonly ports: IndexPorts; count():
     database.exec(sql);
   };
   return { ports: { ...ports, database: { ...database, exec } }, count: () => count };
-}
-
-/** Kills the node once so many more transactions were committed; the result tells whether it has. */
-function killAfter(tree: TreeWorld, transactions: number): () => boolean {
-  const { database } = tree.ports;
-  let left = transactions;
-  const exec = database.exec.bind(database);
-  database.exec = (sql) => {
-    exec(sql);
-    if (sql === 'COMMIT' && --left === 0) tree.node.kill();
-  };
-  return () => left <= 0;
 }

@@ -9,7 +9,12 @@ import { test } from 'node:test';
 import { migrate } from '../../src/base/migrations.ts';
 import { Applier, applyMigrations, laterApplyMigrations } from '../../src/files/apply.ts';
 import { SetTable } from '../../src/files/file-set.ts';
-import { indexMigrations, IndexStore, leafMigrations } from '../../src/files/index-store.ts';
+import {
+  directoryMigrations,
+  indexMigrations,
+  IndexStore,
+  leafMigrations,
+} from '../../src/files/index-store.ts';
 import { Scanner } from '../../src/files/scan.ts';
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Logger } from '../../src/ports.ts';
@@ -38,6 +43,7 @@ async function open(directory: string) {
     ...laterApplyMigrations,
     ...versionMigrations,
     ...leafMigrations,
+    ...directoryMigrations,
   ]);
   const set = fileSet({ prune: true });
   const sets = new SetTable([set], hashing, 'md5');

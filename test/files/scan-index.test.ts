@@ -9,13 +9,13 @@ function facts(settings: Partial<FileFacts> = {}): FileFacts {
 
 function index(...paths: string[]): ScanIndex {
   const made = new ScanIndex();
-  for (const path of paths) made.set(makeRecord(path, facts(), 'hash', 0, true));
+  for (const path of paths) made.set(path, makeRecord(facts(), 0, true));
   return made;
 }
 
 test('hasSameFacts() compares size, both times to the millisecond, and inode', () => {
   const known = { size: 5, mtimeMs: 1000.2, ctimeMs: 2000.7, inode: 9 };
-  const record = makeRecord('a', facts(known), 'hash', 0, true);
+  const record = makeRecord(facts(known), 0, true);
   assert.ok(hasSameFacts(record, facts({ ...known, mtimeMs: 1000, ctimeMs: 2000.9, mode: 0 })));
   for (const other of [{ size: 6 }, { mtimeMs: 1001 }, { ctimeMs: 1999 }, { inode: 8 }]) {
     assert.equal(hasSameFacts(record, facts({ ...known, ...other })), false);
@@ -70,4 +70,37 @@ test('ScanIndex.filesCount counts files, not how often they were recorded', () =
   made.delete('nowhere/4');
   assert.equal(made.filesCount, 2);
   assert.equal(made.directoriesCount, 2);
+});
+
+test('ScanIndex gives back what was packed, and packs what has changed', () => {
+  const made = index('a/1', 'a/2', 'b/3');
+  const odd = { size: 2 ** 47 + 1, mtimeMs: -1, ctimeMs: 2 ** 42, inode: 2 ** 60, checkedMs: 5 };
+  const name = String.fromCharCode(...Array.from({ length: 255 }, (_, i) => i === 0x2f ? 1 : i));
+  made.set(`a/${name}`, { ...odd, isSettled: false });
+  assert.deepEqual([...made.takeChanged()].sort(), ['a', 'b']);
+  const copy = new ScanIndex();
+  for (const path of ['a', 'b']) copy.load(made.pack(path));
+  assert.equal(copy.filesCount, 4);
+  for (const path of ['a', 'b']) assert.deepEqual(copy.filesIn(path), made.filesIn(path));
+  assert.deepEqual(copy.get(`a/${name}`), { ...odd, isSettled: false });
+  assert.deepEqual([...copy.takeChanged()], []);
+  copy.delete('a/1');
+  copy.delete('a/unknown');
+  copy.delete('b/3');
+  copy.set('a/2', makeRecord(facts({ size: 7 }), 0, true));
+  assert.deepEqual([...copy.takeChanged()].sort(), ['a', 'b']);
+  assert.equal(copy.pack('b').files.length, 0);
+  const again = new ScanIndex();
+  again.load(copy.pack('a'));
+  assert.deepEqual([...again.filesIn('a').keys()], ['2', name]);
+  assert.equal(again.get('a/2')?.size, 7);
+  assert.equal(copy.get('a/2')?.size, 7);
+});
+
+test('ScanIndex.giveBackChanged() makes directories come again', () => {
+  const made = index('a/1', 'b/2');
+  const changed = made.takeChanged();
+  made.set('c/3', makeRecord(facts(), 0, true));
+  made.giveBackChanged(changed);
+  assert.deepEqual([...made.takeChanged()].sort(), ['a', 'b', 'c']);
 });

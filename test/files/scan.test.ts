@@ -156,6 +156,58 @@ test('Scanner.load() lets a restart read nothing that has not changed', async ()
   await tree.world.stop();
 });
 
+test('Scanner.load() believes nothing of which a crash has stored only a part', async () => {
+  let isStored = false;
+  for (let transactions = 1; !isStored; transactions++) {
+    const tree = new TreeWorld({ seed: transactions });
+    const { operator } = tree.node;
+    for (let i = 0; i < 400; i++) operator.write(`etc/rules/d${i % 7}/${i}`, `${i}`);
+    await tree.pass(1000);
+    const first = await tree.scanner();
+    await tree.run(first.scan(everywhere, never));
+    operator.write('etc/rules/d3/3', 'changed');
+    for (let i = 0; i < 200; i++) operator.remove(`etc/rules/d${i % 7}/${i}`);
+    for (let i = 400; i < 600; i++) operator.write(`etc/rules/d${i % 3}/${i}`, `${i}`);
+    const isKilled = tree.killAfter(transactions);
+    first.scan(everywhere, never).then(() => isStored = true, () => {});
+    await tree.world.run({ until: () => isKilled() || isStored, limitMs: 60_000 });
+    if (!isStored) {
+      // What was new may be in the store already, and is gone.
+      operator.remove('etc/rules/d0/450');
+      operator.remove('etc/rules/d1');
+      await tree.pass(1000);
+      const after = await tree.scanner();
+      await tree.run(after.scan(everywhere, never));
+      const entries = [...after.manifest('rules').entries()];
+      const paths = [...operator.snapshot().keys()];
+      assert.deepEqual(entries.map(({ path }) => path).sort(), paths.sort());
+    }
+    assert.ok(transactions < 30);
+    await tree.world.stop();
+  }
+});
+
+test('Scanner stores with the next scan what it could not store', async () => {
+  const tree = new TreeWorld();
+  for (let i = 0; i < 300; i++) tree.node.operator.write(`etc/rules/d${i % 7}/${i}`, `${i}`);
+  await tree.pass(1000);
+  const { database } = tree.ports;
+  const scanner = await tree.scanner();
+  const exec = database.exec.bind(database);
+  let commitsLeft = 2;
+  database.exec = (sql) => {
+    if (sql === 'COMMIT' && commitsLeft-- === 0) throw new Error('the disk is full');
+    exec(sql);
+  };
+  await assert.rejects(tree.run(scanner.scan(everywhere, never)), /the disk is full/);
+  await tree.run(scanner.scan(everywhere, never));
+  tree.node.kill();
+  const after = await tree.scanner();
+  assert.equal((await tree.run(after.scan(everywhere, never))).hashedCount, 0);
+  assert.equal(after.manifest('rules').count, 300);
+  await tree.world.stop();
+});
+
 test('Scanner.load() leaves out what no set chooses any more', async () => {
   const tree = new TreeWorld();
   tree.node.operator.write('etc/rules/a.xml', 'x');

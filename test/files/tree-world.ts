@@ -11,7 +11,12 @@ import {
 } from '../../src/files/apply.ts';
 import type { Entry } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
-import { indexMigrations, IndexStore, leafMigrations } from '../../src/files/index-store.ts';
+import {
+  directoryMigrations,
+  indexMigrations,
+  IndexStore,
+  leafMigrations,
+} from '../../src/files/index-store.ts';
 import { Scanner, type ScannerOptions, type ScanScope } from '../../src/files/scan.ts';
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Ports } from '../../src/ports.ts';
@@ -61,6 +66,7 @@ export class TreeWorld {
       ...versionMigrations,
       ...laterApplyMigrations,
       ...leafMigrations,
+      ...directoryMigrations,
     ]);
     return ports;
   }
@@ -95,6 +101,18 @@ export class TreeWorld {
       { algorithm: 'md5', racyWindowMs: 100, rehashEveryMs: 86_400_000, ...options },
       this.indexStore(),
     );
+  }
+
+  /** Kills the node once so many more transactions were committed; the result tells whether it has. */
+  killAfter(transactions: number): () => boolean {
+    const { database } = this.ports;
+    let left = transactions;
+    const exec = database.exec.bind(database);
+    database.exec = (sql) => {
+      exec(sql);
+      if (sql === 'COMMIT' && --left === 0) this.node.kill();
+    };
+    return () => left <= 0;
   }
 
   versions(keepCount = 3): VersionStore {
