@@ -33,6 +33,7 @@ export class BundleCache {
   readonly #clock: Clock;
   readonly #options: BundleCacheOptions;
   readonly #bundles = new Map<ByteString, Slot>();
+  readonly #closing = new AbortController();
   #bytes = 0;
   #isExpiring = false;
 
@@ -76,7 +77,12 @@ export class BundleCache {
       if (this.#bytes <= this.#options.bytesMax) break;
       if (bytes > 0) this.#forget(key);
     }
-    if (!this.#isExpiring) void this.#expire();
+    if (!this.#isExpiring) this.#expire().catch(() => {});
+  }
+
+  /** Nobody asks any more. */
+  close(): void {
+    this.#closing.abort();
   }
 
   /** Runs for as long as there is anything that can grow old. */
@@ -84,7 +90,7 @@ export class BundleCache {
     const { idleMs } = this.#options;
     this.#isExpiring = true;
     while (this.#bytes > 0) {
-      await this.#clock.sleep(idleMs);
+      await this.#clock.sleep(idleMs, this.#closing.signal);
       const limitMs = this.#clock.monotonicMs() - idleMs;
       for (const [key, { bytes, usedMs }] of this.#bundles) {
         if (bytes > 0 && usedMs <= limitMs) this.#forget(key);

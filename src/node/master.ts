@@ -6,6 +6,7 @@
 import { ClusterError } from '../base/errors.ts';
 import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
+import { BundleCache } from '../files/bundle-cache.ts';
 import type { Generation } from '../files/generation.ts';
 import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
@@ -39,7 +40,7 @@ import { WazuhDoor } from './wazuh-door.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
 /** Bundles kept for other workers that ask for the same contents; most do at about the same time. */
-const bundleCache = { bytesMax: 64 * 1024 * 1024, idleMs: 20_000 };
+const bundlesKept = { bytesMax: 64 * 1024 * 1024, idleMs: 20_000 };
 
 /** A first scan of a large tree on a slow disk may take this long, ms. */
 const scanDeadlineMs = 6 * 60 * 60 * 1000;
@@ -66,6 +67,7 @@ export class MasterNode {
   readonly #native: NativeDoor | undefined;
   readonly #wazuh: WazuhDoor | undefined;
   readonly #localIntegrity: LocalIntegrity;
+  readonly #bundles: BundleCache;
   #connectionsCount = 0;
   #isRunning = false;
 
@@ -81,6 +83,7 @@ export class MasterNode {
       { clock, hashing, store: index, halts, losses },
       { sets, algorithm, guard: guardConfigOf(config) },
     );
+    this.#bundles = new BundleCache(clock, bundlesKept);
     const { intervalMs } = config.localIntegrity;
     this.#localIntegrity = new LocalIntegrity(tree, this.#publication, {
       intervalMs,
@@ -147,6 +150,7 @@ export class MasterNode {
       await this.#native?.close('The master stops');
       await this.#wazuh?.close('The master stops');
       await this.agents.groups.ended();
+      this.#bundles.close();
     }
   }
 
@@ -324,7 +328,7 @@ export class MasterNode {
       ...transferHandlers(this.#ports, this.#publication, {
         algorithm: this.#storage.algorithm,
         compress: integrity.compress,
-        cache: bundleCache,
+        cache: this.#bundles,
         bundleBytesMax: integrity.batchBytes,
       }),
     };

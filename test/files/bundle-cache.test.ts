@@ -71,4 +71,6 @@ test('a bundle that nobody asks for is given up after a while', async () => {
   );
   assert.equal(await ask('a'), true, 'as before');
   assert.equal(clock.sleepersCount, 1);
+  cache.close();
+  await eventually('nothing runs', () => clock.sleepersCount === 0);
 });

@@ -5,7 +5,7 @@
 import { ClusterError, codeOf } from '../../base/errors.ts';
 import { type AbsenceReason, type BundleItem, BundleWriter } from '../../files/bundle.ts';
 import type { Range } from '../../files/block-list.ts';
-import type { BuiltBundle, BundleCacheOptions } from '../../files/bundle-cache.ts';
+import type { BuiltBundle, BundleCache } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type {
   Clock,
@@ -40,8 +40,8 @@ export interface TransferOptions {
   readonly algorithm: HashAlgorithm;
   /** Whether to compress what compresses. */
   readonly compress: boolean;
-  /** What is kept of finished bundles for other workers. */
-  readonly cache: BundleCacheOptions;
+  /** Finished bundles for other workers. */
+  readonly cache: BundleCache;
   /** Largest bundle that is built in memory, bytes of contents. */
   readonly bundleBytesMax: number;
 }

@@ -19,7 +19,6 @@ import {
   packItems,
   readItems,
 } from '../../files/bundle.ts';
-import { BundleCache } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
 import type { Publication } from '../../files/publication.ts';
 import type { Compression } from '../../ports.ts';
@@ -140,7 +139,6 @@ export function transferHandlers(
   publication: Publication,
   options: TransferOptions,
 ): Pick<HandlersFor<'worker'>, 'content.fetch' | 'content.blocks' | 'content.ranges'> {
-  const cache = new BundleCache(ports.clock, options.cache);
   const server = new ContentServer(ports, options);
   const lists = new BlockLists(ports);
   return {
@@ -168,7 +166,7 @@ export function transferHandlers(
         return {};
       }
       const key = `${request.sets.join()} ${fromBytes(request.items)}`;
-      const bundle = await cache.get(key, () => server.build(asked));
+      const bundle = await options.cache.get(key, () => server.build(asked));
       for (const piece of bundle.pieces) await context.send(piece);
       return {};
     },
