@@ -10,7 +10,8 @@ import { toHex } from '../../src/base/bytes.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import type { GroupAdministration } from '../../src/node/agent-operations.ts';
 import type { MasterNode } from '../../src/node/master.ts';
-import { type Inode, walk } from '../sim/inode.ts';
+import type { SimDisk } from '../sim/disk.ts';
+import { walk } from '../sim/inode.ts';
 import type { SimNode } from '../sim/node.ts';
 import type { SeededRandom } from '../sim/random.ts';
 import type { World } from '../sim/world.ts';
@@ -42,6 +43,7 @@ const ruleGroups = ['default', 'web', 'g0', 'g1'];
 const lastGroupsMax = 4;
 
 const agentsCount = 80;
+const groupsDirectory = 'etc/shared';
 const { signal } = new AbortController();
 
 /** A run: so many operations, one every `everyMs` at most. */
@@ -123,7 +125,7 @@ class GroupTrouble {
       () => this.#useNewGroup(administration),
       () => administration.removeGroup(group, { isForced: random.chance(0.5) }, signal),
       () => operator.write(fileOf(group), group),
-      () => operator.remove(`etc/shared/${group}`),
+      () => operator.remove(`${groupsDirectory}/${group}`),
       () => this.#changeKeys(),
       () => this.#changeKeys(),
       () => this.#changeCommanded(master),
@@ -337,10 +339,9 @@ class GroupTrouble {
 
   /** No agent of a worker is in a group whose directory the worker has never had. */
   #watchWorkers(): void {
-    const seen = new Map(this.#cluster.workers.map((worker) => [worker, new Set<string>()]));
+    const seen = new Map(this.#cluster.workers.map((worker) => [worker, everIn(worker.disk)]));
     this.#world.check('groups have directories', () => {
       for (const [worker, names] of seen) {
-        for (const name of namesIn(worker.disk.root, 'etc/shared')) names.add(name);
         if (!worker.isRunning || !this.#cluster.running.has(worker.name)) continue;
         for (const [row, groupsOf] of this.#assignmentsOn(worker)) {
           const missing = groupsOf.find((name) => !names.has(name));
@@ -351,12 +352,20 @@ class GroupTrouble {
   }
 }
 
-/** The names in a directory. */
-function namesIn(root: Inode, directory: string): string[] {
-  const found = walk(root, directory);
-  return found.kind === 'found' ? [...found.inode.children.keys()] : [];
+/** The directories of groups that a disk has had at any moment from now on; grows with it. */
+function everIn(disk: SimDisk): ReadonlySet<string> {
+  const names = new Set<string>();
+  const look = (): void => {
+    const found = walk(disk.root, groupsDirectory);
+    if (found.kind === 'found') { for (const name of found.inode.children.keys()) names.add(name); }
+  };
+  look();
+  disk.onChange((path) => {
+    if (path === undefined || path.startsWith(groupsDirectory)) look();
+  });
+  return names;
 }
 
 function fileOf(group: string): string {
-  return `etc/shared/${group}/agent.conf`;
+  return `${groupsDirectory}/${group}/agent.conf`;
 }
