@@ -5,9 +5,9 @@
  * to a cap and are jittered, so that a restarted master is not stormed by all workers at once; a
  * session that lasted resets them.
  */
-import { Latest, onAbort, withDeadline } from '../base/async.ts';
-import { ClusterError, codeOf, describeError } from '../base/errors.ts';
-import { retryPauseMs } from '../base/retry-pause.ts';
+import { onAbort } from '../base/async.ts';
+import { codeOf, describeError } from '../base/errors.ts';
+import { KeptLink, type KeptLinkOptions } from '../base/kept-link.ts';
 import type { Clock, Logger, Network, Random, Stream } from '../ports.ts';
 import {
   type Agreement,
@@ -21,9 +21,6 @@ import type { Handlers, HandlersFor } from './handlers.ts';
 import { turnAway } from './refusal.ts';
 import { Session } from './session.ts';
 
-/** A session that lasted this long shows that the way is good: pauses start small again. */
-const lastingMs = 10_000;
-
 /** The connection to the master as it is now. */
 export interface MasterLink {
   readonly session: Session;
@@ -33,59 +30,40 @@ export interface MasterLink {
 }
 
 /** What the dialer is given. */
-export interface DialerOptions {
+export interface DialerOptions extends KeptLinkOptions {
   readonly self: SelfDescription;
-  /** Addresses of the master, `host:port`; tried in turn. */
-  readonly addresses: readonly string[];
-  /** Shortest and longest pause between attempts, ms. */
-  readonly pauseMinMs: number;
-  readonly pauseMaxMs: number;
-  /** Time for connecting and for the hello, ms. */
-  readonly connectTimeoutMs: number;
   /** @throws ClusterError('authentication') where the stream's other end is not our master */
   readonly identify: (stream: Stream) => void;
   /** Answers to the master. */
   readonly handlers: HandlersFor<'master'>;
 }
 
-/** Connects to the master and keeps the connection. */
-export class Dialer {
-  readonly #ports: { clock: Clock; log: Logger; network: Network; random: Random };
-  readonly #options: DialerOptions;
-  /** The link to the master, undefined while there is none. */
-  readonly link = new Latest<MasterLink | undefined>(undefined);
-  #lastError: Error | undefined;
-  #connectionsCount = 0;
-  #next = 0;
+/** What dialling needs. */
+export interface DialerPorts {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly network: Network;
+  readonly random: Random;
+}
 
-  constructor(
-    ports: { clock: Clock; log: Logger; network: Network; random: Random },
-    options: DialerOptions,
-  ) {
+/** Connects to the master and keeps the connection. */
+export class Dialer extends KeptLink<MasterLink> {
+  readonly #ports: DialerPorts;
+  readonly #options: DialerOptions;
+
+  constructor(ports: DialerPorts, options: DialerOptions) {
+    super(ports, options, 'worker.master');
     this.#ports = ports;
     this.#options = options;
   }
 
-  /** Why there is no connection; undefined while there is one. */
-  get lastError(): Error | undefined {
-    return this.link.value === undefined ? this.#lastError : undefined;
-  }
-
-  /** Sessions that were opened. */
-  get connectionsCount(): number {
-    return this.#connectionsCount;
-  }
-
   /** Keeps a session until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#ports;
-    let attempt = 0;
+    const { log } = this.#ports;
     while (!signal.aborted) {
-      let connectedMs = Infinity;
       let isFarewell = false;
       try {
         const { session, agreement } = await this.connect(signal);
-        connectedMs = clock.monotonicMs();
         log.log('info', `Connected to ${agreement.node} at ${session.remote}.`);
         const release = onAbort(signal, () => session.close('shutdown', 'The worker stops'));
         const reason = await session.closed;
@@ -93,14 +71,14 @@ export class Dialer {
         isFarewell = reason.code === 'shutdown' && reason.by === 'peer';
         throw closeError(reason);
       } catch (error) {
-        this.#disconnected(error as Error);
+        this.disconnected(error as Error);
         if (signal.aborted) return;
         // A master that is stopped in order is no failure; that it is not there afterwards is.
         if (isFarewell) {
           log.log('info', `${describeError(error)}; connecting again until it is back.`);
         } else log.log('error', `Not connected to the master: ${describeError(error)}`);
-        attempt = clock.monotonicMs() - connectedMs > lastingMs ? 1 : attempt + 1;
-        await clock.sleep(this.#pauseAfter(error, attempt), signal).catch(() => {});
+        // A rival with our own identity: whoever comes back first wins, so neither should hurry.
+        await this.pause(codeOf(error) === 'superseded', signal);
       }
     }
   }
@@ -117,8 +95,7 @@ export class Dialer {
       const agreement = readHelloReply(reply, clock.nowMs());
       session.open(agreement.node);
       const link = { session, agreement, connectedMs: clock.nowMs() };
-      this.#connectionsCount += 1;
-      this.link.publish(link);
+      this.connected(link);
       return link;
     } catch (error) {
       session.close(closeCodeOf(error), describeError(error));
@@ -128,23 +105,11 @@ export class Dialer {
 
   // --- internals -----------------------------------------------------------------------------
 
-  #disconnected(error: Error): void {
-    this.#lastError = error;
-    if (this.link.value !== undefined) this.link.publish(undefined);
-  }
-
-  #pauseAfter(error: unknown, attempt: number): number {
-    const { pauseMinMs, pauseMaxMs } = this.#options;
-    // A rival with our own identity: whoever comes back first wins, so neither should hurry.
-    if (codeOf(error) === 'superseded') return pauseMaxMs;
-    return retryPauseMs(attempt, pauseMinMs, pauseMaxMs, this.#ports.random.float());
-  }
-
   /** A session with the next address, its other end known to be our master (`#judge`). */
   async #open(signal: AbortSignal): Promise<Session> {
     const { clock, log } = this.#ports;
-    const address = this.#nextAddress();
-    const stream = await this.#connect(address, signal);
+    const address = this.nextAddress();
+    const stream = await this.#openStream(address, signal);
     const peer = `the master at ${address}`;
     const handlers: Handlers = this.#options.handlers;
     const who = { peerRole: 'master', peer, handlers, acceptedBeforeOpen: [] } as const;
@@ -154,27 +119,16 @@ export class Dialer {
     return session;
   }
 
-  async #connect(address: string, signal: AbortSignal): Promise<Stream> {
-    const { clock, network } = this.#ports;
-    const { connectTimeoutMs } = this.#options;
-    const what = `Connecting to the master at ${address}`;
-    let opened: Stream | undefined;
-    try {
-      return await withDeadline(clock, connectTimeoutMs, what, signal, async (inner) => {
-        opened = await network.connect(address, {
-          protocols: [protocolNames.session],
-          trust: 'cluster',
-          judge: this.#judge,
-          signal: inner,
-        });
-        // Too late: nobody waits for it any more.
-        if (inner.aborted) opened.abort();
-        return opened;
-      });
-    } catch (error) {
-      opened?.abort();
-      throw error;
-    }
+  #openStream(address: string, signal: AbortSignal): Promise<Stream> {
+    const { network } = this.#ports;
+    const { session } = protocolNames;
+    return this.openWithin(address, signal, (inner) =>
+      network.connect(address, {
+        protocols: [session],
+        trust: 'cluster',
+        judge: this.#judge,
+        signal: inner,
+      }));
   }
 
   /** One address of several may lead to a stranger: it is told so, and the next one is tried. */
@@ -186,16 +140,4 @@ export class Dialer {
       throw error;
     }
   };
-
-  #nextAddress(): string {
-    const { addresses } = this.#options;
-    const address = addresses[this.#next % addresses.length];
-    if (address === undefined) {
-      throw new ClusterError('configuration', 'No address of the master is configured', {
-        remedy: 'Set worker.master to HOST:PORT',
-      });
-    }
-    this.#next += 1;
-    return address;
-  }
 }

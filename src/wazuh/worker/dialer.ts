@@ -5,19 +5,16 @@
  * a wrong key looks like. After a refusal the connection is closed at once; a real master keeps the
  * name of a refused worker for itself until then.
  */
-import { Latest, onAbort, withDeadline } from '../../base/async.ts';
+import { onAbort } from '../../base/async.ts';
 import { toBytes } from '../../base/bytes.ts';
 import { ClusterError, codeOf, describeError } from '../../base/errors.ts';
-import { retryPauseMs } from '../../base/retry-pause.ts';
+import { KeptLink, type KeptLinkOptions } from '../../base/kept-link.ts';
 import type { Clock, Logger, PlainNetwork, Random, Stream, SymmetricCrypto } from '../../ports.ts';
 import { type Answer, Connection } from '../connection.ts';
 import { WazuhFailure } from '../failure.ts';
 import type { FernetKeys } from '../fernet.ts';
 import { keepAlive } from '../keep-alive.ts';
 import { masterVersionIn } from './node-list.ts';
-
-/** A connection that lasted this long shows that the way is good: pauses start small again. */
-const lastingMs = 10_000;
 
 /** How long a master that refused the version is asked for its own, ms. */
 const versionQuestionMs = 2_000;
@@ -39,19 +36,12 @@ export interface DialerPorts {
 }
 
 /** What the dialer is given. */
-export interface WazuhDialerOptions {
+export interface WazuhDialerOptions extends KeptLinkOptions {
   readonly node: string;
   readonly cluster: string;
   /** The version to announce, `4.14.7`. */
   readonly version: string;
   readonly keys: FernetKeys;
-  /** Addresses of the master, `host:port`; tried in turn. */
-  readonly addresses: readonly string[];
-  /** Shortest and longest pause between attempts, ms. */
-  readonly pauseMinMs: number;
-  readonly pauseMaxMs: number;
-  /** Time for connecting, and for the hello, ms. */
-  readonly connectTimeoutMs: number;
   readonly keepAlive: { readonly intervalMs: number; readonly missesMax: number };
   /** Answers to the master, new ones for each connection; `close` is called at its end. */
   readonly answers: () => MasterAnswers;
@@ -75,40 +65,23 @@ export interface DialerEvents {
 }
 
 /** Connects to the master and keeps the connection. */
-export class WazuhDialer {
-  /** The link to the master, undefined while there is none. */
-  readonly link = new Latest<WazuhLink | undefined>(undefined);
+export class WazuhDialer extends KeptLink<WazuhLink> {
   readonly #ports: DialerPorts;
   readonly #options: WazuhDialerOptions;
-  #lastError: Error | undefined;
-  #connectionsCount = 0;
-  #next = 0;
 
   constructor(ports: DialerPorts, options: WazuhDialerOptions) {
+    super(ports, options, 'wazuh.master');
     this.#ports = ports;
     this.#options = options;
   }
 
-  /** Why there is no connection; undefined while there is one. */
-  get lastError(): Error | undefined {
-    return this.link.value === undefined ? this.#lastError : undefined;
-  }
-
-  /** Connections on which the master said welcome. */
-  get connectionsCount(): number {
-    return this.#connectionsCount;
-  }
-
   /** Keeps a connection until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, random } = this.#ports;
-    const { keepAlive: asking, tell, pauseMinMs, pauseMaxMs } = this.#options;
-    let attempt = 0;
+    const { clock } = this.#ports;
+    const { keepAlive: asking, tell } = this.#options;
     while (!signal.aborted) {
-      let connectedMs = Infinity;
       try {
         const { connection } = await this.connect(signal);
-        connectedMs = clock.monotonicMs();
         tell.connected(connection.remote);
         const release = onAbort(signal, () => connection.close());
         void keepAlive(connection, {
@@ -120,22 +93,24 @@ export class WazuhDialer {
         const reason = await connection.closed;
         release();
         if (!signal.aborted) tell.lost(reason);
-        this.#disconnected(reason);
+        this.disconnected(reason);
       } catch (error) {
         if (!signal.aborted) tell.failed(error);
-        this.#disconnected(error as Error);
+        this.disconnected(error as Error);
       }
-      attempt = clock.monotonicMs() - connectedMs > lastingMs ? 1 : attempt + 1;
-      const pauseMs = retryPauseMs(attempt, pauseMinMs, pauseMaxMs, random.float());
-      await clock.sleep(pauseMs, signal).catch(() => {});
+      await this.pause(false, signal);
     }
   }
 
   /** Connects once and says hello. The link is published before this resolves. */
   async connect(signal: AbortSignal): Promise<WazuhLink> {
     const { clock } = this.#ports;
-    const address = this.#nextAddress();
-    const stream = await this.#open(address, signal);
+    const address = this.nextAddress();
+    const stream = await this.openWithin(
+      address,
+      signal,
+      (inner) => this.#ports.plainNetwork.connect(address, { signal: inner }),
+    );
     const answers = this.#options.answers();
     const connection = this.#connectionOn(stream, answers);
     void connection.closed.then(() => answers.close());
@@ -146,17 +121,11 @@ export class WazuhDialer {
       throw error;
     }
     const link = { connection, connectedMs: clock.nowMs() };
-    this.#connectionsCount += 1;
-    this.link.publish(link);
+    this.connected(link);
     return link;
   }
 
   // --- internals -----------------------------------------------------------------------------
-
-  #disconnected(error: Error): void {
-    this.#lastError = error;
-    if (this.link.value !== undefined) this.link.publish(undefined);
-  }
 
   #connectionOn(stream: Stream, answers: MasterAnswers): Connection {
     const { clock, log, random, symmetricCrypto } = this.#ports;
@@ -170,29 +139,6 @@ export class WazuhDialer {
       peerRole: 'master',
       answers: new Map(answers.entries),
     });
-  }
-
-  async #open(address: string, signal: AbortSignal): Promise<Stream> {
-    const { clock, plainNetwork } = this.#ports;
-    const what = `Connecting to the master at ${address}`;
-    let opened: Stream | undefined;
-    try {
-      return await withDeadline(
-        clock,
-        this.#options.connectTimeoutMs,
-        what,
-        signal,
-        async (inner) => {
-          opened = await plainNetwork.connect(address, { signal: inner });
-          // Too late: nobody waits for it any more.
-          if (inner.aborted) opened.abort();
-          return opened;
-        },
-      );
-    } catch (error) {
-      opened?.abort();
-      throw error;
-    }
   }
 
   async #sayHello(connection: Connection, address: string, signal: AbortSignal): Promise<void> {
@@ -238,18 +184,6 @@ export class WazuhDialer {
     return found === undefined
       ? `Set wazuh.version, "${version}" here, to exactly the master's version`
       : `Set wazuh.version to "${found}", the master's version; it is "${version}" here`;
-  }
-
-  #nextAddress(): string {
-    const { addresses } = this.#options;
-    const address = addresses[this.#next % addresses.length];
-    if (address === undefined) {
-      throw new ClusterError('configuration', 'No address of the master is configured', {
-        remedy: 'Set wazuh.master to HOST:PORT',
-      });
-    }
-    this.#next += 1;
-    return address;
   }
 }
 
