@@ -18,6 +18,7 @@ import type { Entry, EntryChange } from './entry.ts';
 import {
   emptyRows,
   findRow,
+  hasHash,
   measureRows,
   mergeRows,
   rowsWithPrefix,
@@ -98,6 +99,14 @@ export class Manifest {
     const rows = this.leafRows(leafOf(path));
     const at = findRow(rows, path, algorithm);
     return at < 0 ? undefined : unpackRow(new ByteReader(rows, at), algorithm);
+  }
+
+  /** Whether a path has an entry, and that this hash. */
+  hasHash(path: BytePath, hash: ByteString): boolean {
+    const { algorithm } = this.#tools;
+    const rows = this.leafRows(leafOf(path));
+    const at = findRow(rows, path, algorithm);
+    return at >= 0 && hasHash(rows, at, hash, algorithm);
   }
 
   /**

@@ -30,6 +30,18 @@ export function findRow(rows: Uint8Array, path: BytePath, algorithm: HashAlgorit
   return -1;
 }
 
+/** Whether the row that starts there has this hash. */
+export function hasHash(
+  rows: Uint8Array,
+  at: number,
+  hash: ByteString,
+  algorithm: HashAlgorithm,
+): boolean {
+  const start = rowEnd(rows, at, algorithm) - hashBytes[algorithm];
+  for (let i = 0; i < hash.length; i++) if (rows[start + i] !== hash.charCodeAt(i)) return false;
+  return true;
+}
+
 /** Where the rows of paths that begin with a prefix start. */
 export function rowsWithPrefix(
   rows: Uint8Array,

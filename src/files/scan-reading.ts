@@ -27,8 +27,8 @@ export interface ReadingContext {
   readonly note: (path: BytePath, found: KnownFile | undefined) => void;
   /** Takes up that a file could not be read as it is: it is to be tried again soon. */
   readonly doubt: (path: BytePath, known: FileRecord | undefined) => void;
-  /** What a file was last found to contain. */
-  readonly hashOf: (path: BytePath) => ByteString | undefined;
+  /** Whether a file was last found to contain what has this hash. */
+  readonly hasHash: (path: BytePath, hash: ByteString) => boolean;
   /** Called after each batch: a chance to store what was found so far. */
   readonly onBatch: () => Promise<void>;
 }
@@ -93,14 +93,14 @@ export class ScanReading {
     fromMs: number,
     toMs: number,
   ): void {
-    const { note, doubt, hashOf, problems, racyWindowMs, isCheck } = this.#context;
+    const { note, doubt, hasHash, problems, racyWindowMs, isCheck } = this.#context;
     if (outcome.kind === 'hashed') {
       const { facts, hash } = outcome;
       this.hashedCount++;
       this.hashedBytes += facts.size;
       const isSettled = !isRacy(facts, fromMs, toMs, racyWindowMs);
       if (known !== undefined && hasSameFacts(known, facts)) {
-        if (hashOf(path) !== hash) this.#tellTampering(path, known);
+        if (!hasHash(path, hash)) this.#tellTampering(path, known);
         else if (known.isSettled === isSettled && isCheck) return;
       }
       const record = makeRecord(facts, fromMs, isSettled);

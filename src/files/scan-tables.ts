@@ -100,11 +100,11 @@ export class ScanTables {
     await this.store(true);
   }
 
-  /** What a file was last found to contain; undefined where it is not known. */
-  hashOf(path: BytePath): ByteString | undefined {
-    if (this.#fresh.has(path)) return this.#fresh.get(path)?.hash;
+  /** Whether a file was last found to contain what has this hash. */
+  hasHash(path: BytePath, hash: ByteString): boolean {
+    if (this.#fresh.has(path)) return this.#fresh.get(path)?.hash === hash;
     const set = this.#sets.setOf(path);
-    return set === undefined ? undefined : this.#ahead.get(set.name)!.get(path)?.hash;
+    return set !== undefined && this.#ahead.get(set.name)!.hasHash(path, hash);
   }
 
   /**
@@ -229,7 +229,9 @@ export class ScanTables {
     for (const directory of this.#index.directories()) {
       for (const name of this.#index.filesIn(directory).keys()) {
         const path = joinPath(directory, name);
-        if (this.hashOf(path) === undefined) this.#index.delete(path);
+        const set = this.#sets.setOf(path)?.name;
+        const entry = set === undefined ? undefined : this.#ahead.get(set)!.get(path);
+        if (entry === undefined) this.#index.delete(path);
       }
       await clock.breathe();
     }

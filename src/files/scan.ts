@@ -231,7 +231,7 @@ export class Scanner {
           if (known !== undefined) this.#index.set(path, { ...known, isSettled: false });
           this.#doubtful.add(path);
         },
-        hashOf: (path) => this.#tables.hashOf(path),
+        hasHash: (path, hash) => this.#tables.hasHash(path, hash),
         onBatch: () => this.#tables.store(false),
       });
       try {

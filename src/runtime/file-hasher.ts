@@ -31,6 +31,7 @@ import { concurrently, inSlices } from './slices.ts';
 /**
  * A file that took longer than this to read made the loop wait for the disk, ms; for a while from
  * then on files are read on other threads, a few at a time, which is slower only on a fast disk.
+ * One for which nothing came from a disk was not waited for: the machine ran others meanwhile.
  */
 const slowReadMs = 20;
 const slowPeriodMs = 1000;
@@ -46,6 +47,8 @@ export interface HasherPorts {
   readonly root: RootedDirectory;
   readonly clock: Pick<Clock, 'monotonicMs' | 'breathe'>;
   readonly hashing: Hashing;
+  /** A count that grows whenever something is read from a disk, and not from memory. */
+  readonly diskReads: () => number;
 }
 
 /** Hashes the files of a tree. */
@@ -71,12 +74,15 @@ export class FileHasher {
     const outcomes = Array.from<HashOutcome>({ length: paths.length });
     const deferred: number[] = [];
     const slice = (start: number, mayGoOn: () => boolean): number => {
+      const readsBefore = this.#ports.diskReads();
       const batch = this.#batch(algorithm, outcomes);
       const walk = this.#walkInside();
       let index = start;
       try {
         do {
-          if (!this.#hashAtOnce(walk, paths[index]!, index, batch)) deferred.push(index);
+          if (!this.#hashAtOnce(walk, paths[index]!, index, batch, readsBefore)) {
+            deferred.push(index);
+          }
           index++;
         } while (index < paths.length && mayGoOn());
       } finally {
@@ -93,13 +99,24 @@ export class FileHasher {
     return outcomes;
   }
 
-  /** Hashes a file, or says why not; false where it should not be read at once. */
-  #hashAtOnce(walk: Walk, path: BytePath, index: number, batch: Batch): boolean {
+  /**
+   * Hashes a file, or says why not; false where it should not be read at once.
+   * @param readsBefore what had come from a disk when the slice began
+   */
+  #hashAtOnce(
+    walk: Walk,
+    path: BytePath,
+    index: number,
+    batch: Batch,
+    readsBefore: number,
+  ): boolean {
     const startMs = this.#ports.clock.monotonicMs();
     if (startMs < this.#slowUntilMs) return false;
     const isSmall = hashSmall(walk, path, index, batch);
     const endMs = this.#ports.clock.monotonicMs();
-    if (endMs - startMs > slowReadMs) this.#slowUntilMs = endMs + slowPeriodMs;
+    if (endMs - startMs > slowReadMs && this.#ports.diskReads() > readsBefore) {
+      this.#slowUntilMs = endMs + slowPeriodMs;
+    }
     return isSmall;
   }
 

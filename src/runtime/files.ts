@@ -7,6 +7,7 @@
  * in `rooted-directory.ts`.
  */
 import { join } from 'node:path';
+import process from 'node:process';
 import { fromText } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
 import type { Clock, Files, Hashing } from '../ports.ts';
@@ -31,6 +32,8 @@ export interface FilesOptions {
   readonly hashing: Hashing;
   /** Told once where something does not work as configured though muster can go on. */
   readonly onWarning: (text: string) => void;
+  /** A count that grows whenever something is read from a disk. @default that of this process */
+  readonly diskReads?: () => number;
 }
 
 /** The port, and what only start-up needs. */
@@ -44,10 +47,10 @@ export interface DiskFiles extends Files {
  * @throws ClusterError where the root is no directory or the state directory cannot be used
  */
 export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
-  const { clock, hashing, onWarning } = options;
+  const { clock, hashing, onWarning, diskReads = processDiskReads } = options;
   const ownership = new Ownership(onWarning);
   const root = openRoot(options.root, clock);
-  const reader = new DiskReader({ root, clock, hashing });
+  const reader = new DiskReader({ root, clock, hashing, diskReads });
   const pruner = new TreePruner(root, clock);
   const { staging, versions } = attempt(
     'use the state directory',
@@ -87,6 +90,10 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
 }
 
 // ---
+
+function processDiskReads(): number {
+  return process.resourceUsage().fsRead;
+}
 
 function openRoot(root: string, clock: FilesOptions['clock']): RootedDirectory {
   try {

@@ -40,6 +40,8 @@ export interface FilesWorldOptions {
   readonly stateParent?: string;
   /** Where to keep the root. @default a new directory among the temporary files */
   readonly rootParent?: string;
+  /** @default what this process has really read */
+  readonly diskReads?: () => number;
 }
 
 const cleanups: (() => unknown)[] = [];
@@ -78,6 +80,7 @@ export async function makeFilesWorld(options: FilesWorldOptions = {}): Promise<F
     clock: options.clock ?? systemClock,
     hashing: await createHashing(),
     onWarning: (text) => void warnings.push(text),
+    ...(options.diskReads === undefined ? {} : { diskReads: options.diskReads }),
   });
   whenDone(() => files.close());
   return {
