@@ -169,7 +169,7 @@ async function changeAll(master: TestNode, workers: readonly TestNode[], filesCo
   ];
   console.error(`  ${row.join(' | ')}`);
   // What was measured is that all of it arrived: nobody has to look while it is.
-  assert.equal(await master.published(), (await master.status()).generation);
+  assert.equal(await master.published(stepLimitMs), (await master.status()).generation);
   return { workersCount: workers.length, cpuMs, row };
 }
 

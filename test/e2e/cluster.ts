@@ -160,13 +160,13 @@ export class TestNode {
   }
 
   /** Waits until a master has published what is on its disk; gives the generation. */
-  async published(): Promise<number> {
+  async published(limitMs?: number): Promise<number> {
     return await until(`${this.name} publishes`, async () => {
       const answer = await control(this.controlSocket, '/v1/check', {}).catch(() => undefined);
       if (answer?.status !== 200) return undefined;
       const { in_sync: isPublished, generation } = answer.body as CheckDocument;
       return isPublished && generation;
-    });
+    }, limitMs);
   }
 
   /** Waits until its log, from a position on, holds this text. */
