@@ -10,6 +10,7 @@
 import { spawn } from 'node:child_process';
 import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
+import { setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** What one run took; what does not apply is left out. */
@@ -150,12 +151,14 @@ export async function finish(command: Command, started?: (pid: number) => void):
 /** Follows the peak memory of a process and its children. */
 class MemoryWatch {
   readonly #peaks = new Map<number, number>();
-  #timer: ReturnType<typeof setInterval> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #pid = 0;
 
   watch(pid: number): void {
     this.#pid = pid;
     this.#timer = setInterval(() => this.#look(), sampleMs);
+    // What fails is not watched to its end.
+    this.#timer.unref();
   }
 
   stop(): void {
