@@ -370,9 +370,14 @@ function creation(placement: Staged, generation: number): PlaceChange {
 
 /**
  * Cuts a batch into parts that are placed one after the other. Files of one directory of staging
- * stay together, however many: only so can they be placed by one move.
+ * stand together, in whatever order they came and however many: only so can they be placed by one
+ * move. They go before all others, one of which may make the very directory that is to be moved.
  */
-function* placedTogether(batch: readonly Staged[]): Generator<readonly Staged[]> {
+function* placedTogether(unordered: readonly Staged[]): Generator<readonly Staged[]> {
+  const groups = Map.groupBy(unordered, stagedDirectory);
+  const others = groups.get(undefined) ?? [];
+  groups.delete(undefined);
+  const batch = [...groups.values(), others].flat();
   let start = 0;
   for (let end = 1; end <= batch.length; end++) {
     const isMuch = end === batch.length || end - start >= sliceCount;

@@ -81,6 +81,39 @@ async function place(node: Node, contents: Readonly<Record<string, string>>, gen
   return report;
 }
 
+test('new directories are moved as a whole, in whatever order their files came', async () => {
+  const directory = fs.mkdtempSync(join(tmpdir(), 'muster-files-'));
+  try {
+    const node = await open(directory);
+    const items = (paths: readonly string[]) =>
+      paths.map((path) => ({ set: node.set, entry: entryOf(path, path), bytes: bytesOf(path) }));
+    const scattered = Array.from({ length: 1500 }, (_, i) => `etc/rules/${i % 3}/${i}`);
+    // Alone in its batch a file is staged alone: it must not be there before its directory.
+    await node.applier.stageSmall(items(['etc/rules/0/first']));
+    for (const from of [0, 500, 1000]) {
+      assert.deepEqual(
+        await node.applier.stageSmall(items(scattered.slice(from, from + 500))),
+        [],
+      );
+    }
+    const staging = join(directory, 'state/staging');
+    const inodes = (path: string): number[] =>
+      fs.readdirSync(path, { withFileTypes: true })
+        .filter((item) => item.isDirectory())
+        .map(({ name }) => fs.statSync(join(path, name)).ino)
+        .sort((left, right) => left - right);
+    const made = inodes(staging);
+    assert.equal(made.length, 3);
+    const { createdCount, failures } = await node.applier.commitBatch(1);
+    assert.deepEqual([createdCount, failures], [1501, []]);
+    assert.deepEqual(inodes(join(node.root, 'etc/rules')), made, 'they are the same directories');
+    await node.applier.finish();
+    node.close();
+  } finally {
+    fs.rmSync(directory, { recursive: true });
+  }
+});
+
 /** Nothing is known of what is at a path. */
 const unknown = (): undefined => undefined;
 
