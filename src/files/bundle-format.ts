@@ -10,7 +10,8 @@
  * Where a content cannot be sent to its end, a block of codec 2 without bytes takes the place of
  * what is missing, trailer included: the item is to be discarded, the next record follows.
  */
-import { ByteReader } from '../base/cursor.ts';
+import { concatBytes } from '../base/bytes.ts';
+import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { malformed } from './rows.ts';
 
 /** Why a content does not come. */
@@ -51,23 +52,16 @@ export interface BlockHeader {
 
 /** A block with its header. */
 export function packBlock(rawBytes: number, codec: number, stored: Uint8Array): Uint8Array {
-  const target = new Uint8Array(blockHeaderBytes + stored.length);
-  return packBlockInto(target, rawBytes, codec, stored);
+  return concatBytes([packBlockHeader(rawBytes, codec, stored.length), stored]);
 }
 
-/** The same in memory that is there already; gives the part of it that is the block. */
-export function packBlockInto(
-  target: Uint8Array,
-  rawBytes: number,
-  codec: number,
-  stored: Uint8Array,
-): Uint8Array {
-  const view = new DataView(target.buffer, target.byteOffset);
-  view.setUint32(0, rawBytes);
-  target[4] = codec;
-  view.setUint32(5, stored.length);
-  target.set(stored, blockHeaderBytes);
-  return target.subarray(0, blockHeaderBytes + stored.length);
+/** What comes before the stored bytes of a block. */
+export function packBlockHeader(rawBytes: number, codec: number, storedBytes: number): Uint8Array {
+  const writer = new ByteWriter(blockHeaderBytes);
+  writer.u32(rawBytes);
+  writer.u8(codec);
+  writer.u32(storedBytes);
+  return writer.view();
 }
 
 /**

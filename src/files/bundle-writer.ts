@@ -15,7 +15,7 @@ import {
   COMPLETE,
   CONTENT,
   DISCARD,
-  packBlockInto,
+  packBlockHeader,
 } from './bundle-format.ts';
 import { fileBytesMax } from './rows.ts';
 
@@ -26,8 +26,11 @@ export interface BundleWriterOptions {
   readonly compress: boolean;
 }
 
-/** Raw bytes of a block: large enough to compress well, small enough to take turns. */
-const blockBytes = 256 * 1024;
+/**
+ * Raw bytes of a block: large enough to compress well, small enough to take turns. One that is
+ * stored as it is fills a frame, so that it is in one piece wherever it gets to.
+ */
+export const blockBytes = 256 * 1024 - blockHeaderBytes;
 
 /** Below so many bytes a block is not worth the call. */
 const compressBytesMin = 128;
@@ -45,20 +48,18 @@ const futileBlocksMax = 4;
 export class BundleWriter {
   readonly #compression: Compression;
   readonly #compresses: boolean;
-  readonly #emit: (block: Uint8Array) => void;
+  readonly #emit: (part: Uint8Array) => void;
   readonly #raw = new Uint8Array(blockBytes);
-  /** The block that is handed over; the same memory for all blocks that are not larger. */
-  #block = new Uint8Array(0);
   #rawLength = 0;
   /** Bytes of the present item still to be written; undefined between items. */
   #missing: number | undefined;
   #futileBlocks = 0;
 
   /**
-   * @param emit takes the blocks; it is called within `write`, at most once per 256 KiB. A block is
-   * valid only within the call: the next one comes in the same memory
+   * @param emit takes the blocks, each in two parts, header and bytes; it is called within `write`.
+   * A part is valid only within the call: what comes next may be in the same memory
    */
-  constructor(options: BundleWriterOptions, emit: (block: Uint8Array) => void) {
+  constructor(options: BundleWriterOptions, emit: (part: Uint8Array) => void) {
     this.#compression = options.compression;
     this.#compresses = options.compress;
     this.#emit = emit;
@@ -78,6 +79,8 @@ export class BundleWriter {
     header.u8(CONTENT);
     header.u48(length);
     this.#put(header.view());
+    // What follows goes from whole block to whole block: nothing is gathered first.
+    if (length >= blockBytes) this.flush();
     this.#missing = length;
     this.#futileBlocks = 0;
   }
@@ -147,8 +150,7 @@ export class BundleWriter {
   }
 
   #emitPacked(rawBytes: number, codec: number, stored: Uint8Array): void {
-    const bytes = blockHeaderBytes + stored.length;
-    if (this.#block.length < bytes) this.#block = new Uint8Array(bytes);
-    this.#emit(packBlockInto(this.#block, rawBytes, codec, stored));
+    this.#emit(packBlockHeader(rawBytes, codec, stored.length));
+    if (stored.length > 0) this.#emit(stored);
   }
 }

@@ -11,7 +11,7 @@ import { packPath, readPath } from './rows.ts';
 
 export type { AbsenceReason } from './bundle-format.ts';
 export { type BundleEvent, BundleReader } from './bundle-reader.ts';
-export { BundleWriter } from './bundle-writer.ts';
+export { blockBytes, BundleWriter } from './bundle-writer.ts';
 
 /** A content that is asked for. */
 export interface BundleItem {

@@ -39,8 +39,8 @@ interface WriteOptions {
 /** The blocks of a bundle. */
 function blocksOf(fates: readonly Fate[], options: WriteOptions = {}): Uint8Array[] {
   const { compression = simCompression, compress = true, pieceBytes = 64 * KiB } = options;
-  const blocks: Uint8Array[] = [];
-  const writer = new BundleWriter({ compression, compress }, (block) => blocks.push(block.slice()));
+  const blocks = new Blocks();
+  const writer = new BundleWriter({ compression, compress }, blocks.take);
   for (const fate of fates) {
     if (typeof fate === 'string') {
       writer.add(fate);
@@ -53,7 +53,22 @@ function blocksOf(fates: readonly Fate[], options: WriteOptions = {}): Uint8Arra
     writer.end(fate.isComplete);
   }
   writer.flush();
-  return blocks;
+  return blocks.whole;
+}
+
+/** Puts the parts that a writer hands over together again. */
+class Blocks {
+  readonly whole: Uint8Array[] = [];
+  #header: Uint8Array | undefined;
+
+  readonly take = (part: Uint8Array): void => {
+    const header = this.#header;
+    this.#header = undefined;
+    if (header !== undefined) this.whole.push(concatBytes([header, part]));
+    else if (new DataView(part.buffer, part.byteOffset).getUint32(5) === 0) {
+      this.whole.push(part.slice());
+    } else this.#header = part.slice();
+  };
 }
 
 /** What a reader makes of chunks. */
@@ -195,16 +210,18 @@ test('BundleReader takes apart bundles of many blocks, with records across their
   }
 });
 
-test('BundleWriter cuts blocks at 256 KiB and compresses those that become smaller', () => {
+test('BundleWriter cuts blocks so that they fit a frame, and compresses what becomes smaller', () => {
   const bytes = new Uint8Array(600 * KiB).fill(65);
   const headers = headersOf(blocksOf([content(bytes)], { compression: zstd }));
-  assert.deepEqual(headers.map(([raw]) => raw), [256 * KiB, 256 * KiB, 88 * KiB + 8]);
-  for (const [raw, codec, length] of headers) {
+  // Header and block have 256 KiB; the bytes of the content begin with a block of their own.
+  const full = 256 * KiB - 9;
+  assert.deepEqual(headers.map(([raw]) => raw), [7, full, full, 88 * KiB + 18 + 1]);
+  for (const [raw, codec, length] of headers.slice(1)) {
     assert.equal(codec, 1);
     assert.ok(length < raw / 100);
   }
   const plain = headersOf(blocksOf([content(bytes)], { compression: zstd, compress: false }));
-  assert.deepEqual(plain.map(([, codec]) => codec), [0, 0, 0]);
+  assert.deepEqual(plain.map(([, codec]) => codec), [0, 0, 0, 0]);
 });
 
 test('BundleWriter stores a block of which compression saves less than a sixteenth', () => {
@@ -243,11 +260,9 @@ test('BundleWriter gives up on an item of which four blocks did not compress', (
 
 test('BundleWriter ends an item early with a cut, and the next one comes whole', () => {
   for (const written of [0, 1, 300 * KiB]) {
-    const blocks: Uint8Array[] = [];
-    const writer = new BundleWriter(
-      { compression: simCompression, compress: true },
-      (block) => blocks.push(block.slice()),
-    );
+    const blocks = new Blocks();
+    const options = { compression: simCompression, compress: true };
+    const writer = new BundleWriter(options, blocks.take);
     writer.begin(2 ** 48 - 1);
     writer.write(noise(written));
     writer.end(false);
@@ -255,25 +270,22 @@ test('BundleWriter ends an item early with a cut, and the next one comes whole',
     writer.write(Uint8Array.of(7, 8));
     writer.end(true);
     writer.flush();
-    const { fates, isFinished } = fatesOf(blocks, 2);
+    const { fates, isFinished } = fatesOf(blocks.whole, 2);
     assert.equal(isFinished, true);
     assert.deepEqual(fates, [content(noise(written), false), content(Uint8Array.of(7, 8))]);
   }
 });
 
 test('BundleWriter takes copies: what was written may change', () => {
-  const blocks: Uint8Array[] = [];
-  const writer = new BundleWriter(
-    { compression: simCompression, compress: false },
-    (block) => blocks.push(block.slice()),
-  );
+  const blocks = new Blocks();
+  const writer = new BundleWriter({ compression: simCompression, compress: false }, blocks.take);
   const piece = new Uint8Array(300 * KiB).fill(1);
   writer.begin(2 * piece.length);
   writer.write(piece);
   writer.write(piece.fill(2));
   writer.end(true);
   writer.flush();
-  const [fate] = fatesOf(blocks, 1).fates;
+  const [fate] = fatesOf(blocks.whole, 1).fates;
   assert.ok(typeof fate === 'object');
   assert.deepEqual(fate.bytes.slice(300 * KiB - 1, 300 * KiB + 1), Uint8Array.of(1, 2));
 });

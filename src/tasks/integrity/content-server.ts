@@ -3,7 +3,12 @@
  * time and checked before a byte of them leaves; large ones are streamed and checked at the end.
  */
 import { ClusterError, codeOf } from '../../base/errors.ts';
-import { type AbsenceReason, type BundleItem, BundleWriter } from '../../files/bundle.ts';
+import {
+  type AbsenceReason,
+  blockBytes,
+  type BundleItem,
+  BundleWriter,
+} from '../../files/bundle.ts';
 import type { Range } from '../../files/block-list.ts';
 import type { BuiltBundle, BundleCache } from '../../files/bundle-cache.ts';
 import type { Entry } from '../../files/entry.ts';
@@ -23,9 +28,6 @@ const smallFileBytesMax = 128 * 1024;
 /** Small files read at a time, and their bytes: what is held in memory before it is sent. */
 const readCountMax = 100;
 const readBytesMax = 1024 * 1024;
-
-/** Bytes read from a large file at a time. */
-const pieceBytes = 256 * 1024;
 
 /** What serving contents needs. */
 export interface TransferPorts {
@@ -87,7 +89,7 @@ export class ContentServer {
     const buffer = new SendBuffer(send);
     const writer = new BundleWriter(
       { compression, compress: this.#options.compress },
-      (block) => buffer.add(block),
+      (part) => buffer.add(part),
     );
     let isComplete = true;
     for (let at = 0; at < asked.length;) {
@@ -121,7 +123,7 @@ export class ContentServer {
     const buffer = new SendBuffer(send);
     const writer = new BundleWriter(
       { compression, compress: this.#options.compress },
-      (block) => buffer.add(block),
+      (part) => buffer.add(part),
     );
     const file = await files.open(entry.path);
     try {
@@ -228,8 +230,10 @@ export class ContentServer {
     buffer: SendBuffer,
   ): Promise<boolean> {
     const end = offset + length;
+    // From here on each block is one piece.
+    if (length >= blockBytes) await buffer.drain(true);
     for (let at = offset; at < end;) {
-      const bytes = await file.read(at, Math.min(pieceBytes, end - at));
+      const bytes = await file.read(at, Math.min(blockBytes, end - at));
       if (bytes.length === 0) return false;
       writer.write(bytes);
       at += bytes.length;

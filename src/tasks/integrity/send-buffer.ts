@@ -42,7 +42,7 @@ export class SendBuffer {
       sent += piece.length;
       await this.#send(piece);
     }
-    this.#bytes.copyWithin(0, sent, this.#length);
+    if (sent < this.#length) this.#bytes.copyWithin(0, sent, this.#length);
     this.#length -= sent;
   }
 }
