@@ -13,7 +13,7 @@ import type { Block } from './block-list.ts';
 import { ReadAhead } from './read-ahead.ts';
 
 /** How far around the place where a block was expected the old content is searched at first, bytes. */
-const nearBytes = 16 * 1024 * 1024;
+const nearBytes = 4 * 1024 * 1024;
 
 /** If more than this is missing, the whole old content is searched, bytes. */
 const missingBytesMax = 1024 * 1024;
