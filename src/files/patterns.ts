@@ -70,9 +70,12 @@ export function compilePatterns(patterns: readonly string[]): PathTest {
       if (!plainPath.test(pattern)) expressions.push(picomatch.makeRe(pattern, options));
     }
   }
-  return (path) =>
+  const endings = lastBytes([...suffixes, ...names]);
+  const hasEnding = (path: BytePath): boolean =>
     suffixes.some((suffix) => path.endsWith(suffix)) ||
-    (names.size > 0 && names.has(nameOf(path))) ||
+    (names.size > 0 && names.has(nameOf(path)));
+  return (path) =>
+    (endings[path.charCodeAt(path.length - 1)] === 1 && hasEnding(path)) ||
     (paths.size > 0 && paths.has(path)) ||
     expressions.some((expression) => expression.test(path));
 }
@@ -90,6 +93,16 @@ export function compileDescent(patterns: readonly string[]): PathTest {
 }
 
 // ---------------------------------------------------------------------------------------------
+
+/** Marks the bytes that one of these texts ends with; all of them for the empty one. */
+function lastBytes(texts: readonly string[]): Uint8Array {
+  const bytes = new Uint8Array(256);
+  for (const text of texts) {
+    if (text === '') bytes.fill(1);
+    else bytes[text.charCodeAt(text.length - 1)] = 1;
+  }
+  return bytes;
+}
 
 // Characters without a meaning of their own in picomatch, at any place of a pattern.
 const anySuffix = /^\*\*\/\*([\w.~ \u0080-\u00ff-]*)$/;

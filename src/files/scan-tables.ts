@@ -34,6 +34,9 @@ export interface KnownFile {
   readonly record: FileRecord;
 }
 
+/** Changes by set and path. */
+type Changes = Map<string, Map<BytePath, EntryChange>>;
+
 /** What is known of the files of all sets. */
 export class ScanTables {
   readonly #ports: { readonly clock: Clock; readonly hashing: Hashing };
@@ -45,9 +48,9 @@ export class ScanTables {
   /** The manifests with what has been found since: what is stored, or about to be. */
   readonly #ahead = new Map<string, Manifest>();
   /** Found, but not in the manifests yet: all of it is at the end of a scan. */
-  readonly #found = new Map<string, Map<BytePath, EntryChange>>();
+  readonly #found: Changes = new Map();
   /** Found, but not in the tables that are ahead yet. */
-  readonly #fresh = new Map<BytePath, Entry | undefined>();
+  readonly #fresh: Changes = new Map();
   /** Leaves to be stored, by set; and when that was done last. */
   readonly #unstored = new Map<string, Set<number>>();
   #storedMs: number;
@@ -102,9 +105,11 @@ export class ScanTables {
 
   /** Whether a file was last found to contain what has this hash. */
   hasHash(path: BytePath, hash: ByteString): boolean {
-    if (this.#fresh.has(path)) return this.#fresh.get(path)?.hash === hash;
-    const set = this.#sets.setOf(path);
-    return set !== undefined && this.#ahead.get(set.name)!.hasHash(path, hash);
+    const set = this.#sets.setOf(path)?.name;
+    if (set === undefined) return false;
+    const fresh = this.#fresh.get(set)?.get(path);
+    if (fresh !== undefined) return fresh.entry?.hash === hash;
+    return this.#ahead.get(set)!.hasHash(path, hash);
   }
 
   /**
@@ -114,11 +119,11 @@ export class ScanTables {
   record(path: BytePath, known: KnownFile | undefined, isFound: boolean): void {
     if (known === undefined) this.#index.delete(path);
     else this.#index.set(path, known.record);
-    this.#fresh.set(path, known?.entry);
-    const set = isFound ? this.#sets.setOf(path) : undefined;
+    const set = this.#sets.setOf(path)?.name;
     if (set === undefined) return;
-    const found = this.#found.get(set.name) ?? new Map<BytePath, EntryChange>();
-    this.#found.set(set.name, found.set(path, { path, entry: known?.entry }));
+    const change = { path, entry: known?.entry };
+    noteChange(this.#fresh, set, change);
+    if (isFound) noteChange(this.#found, set, change);
   }
 
   /** Puts what was found into the manifests, and tells what really differs. */
@@ -157,16 +162,7 @@ export class ScanTables {
   /** Brings the tables that are ahead up to date; gives what was new. */
   async #goAhead(): Promise<Map<string, EntryChange[]>> {
     const changes = new Map<string, EntryChange[]>();
-    for (const slice of slices(this.#fresh, recordsPerBreath)) {
-      for (const [path, entry] of slice) {
-        const set = this.#sets.setOf(path)?.name;
-        if (set === undefined) continue;
-        const known = changes.get(set) ?? [];
-        changes.set(set, known);
-        known.push({ path, entry });
-      }
-      await this.#ports.clock.breathe();
-    }
+    for (const [set, fresh] of this.#fresh) changes.set(set, [...fresh.values()]);
     this.#fresh.clear();
     for (const [set, known] of changes) {
       this.#ahead.set(set, await this.#ahead.get(set)!.withMany(known, this.#ports.clock));
@@ -246,6 +242,12 @@ export class ScanTables {
 }
 
 // ---
+
+function noteChange(changes: Changes, set: string, change: EntryChange): void {
+  let ofSet = changes.get(set);
+  if (ofSet === undefined) changes.set(set, ofSet = new Map());
+  ofSet.set(change.path, change);
+}
 
 /** Whether a change is one of content; a new time alone is nothing to tell anybody. */
 function isDifferent(before: Manifest, change: EntryChange): boolean {

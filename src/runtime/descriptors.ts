@@ -38,10 +38,11 @@ export function factsOf(stats: fs.Stats): FileFacts {
   };
 }
 
-/** Whether a file is the same and was not written to between two looks at it. */
-export function isUnchanged(before: FileFacts, after: FileFacts): boolean {
-  return before.size === after.size && before.mtimeMs === after.mtimeMs &&
-    before.ctimeMs === after.ctimeMs && before.inode === after.inode;
+/** Whether an open file is the same as before and was not written to since. */
+export function isStillUnchanged(before: FileFacts, descriptor: number): boolean {
+  const { size, mtimeMs, ctimeMs, ino } = fs.fstatSync(descriptor);
+  return before.size === size && before.mtimeMs === mtimeMs && before.ctimeMs === ctimeMs &&
+    before.inode === ino;
 }
 
 /** The facts of an open file, which must be a regular one. */
@@ -152,8 +153,10 @@ const kinds: ReadonlyMap<number, FileKind> = new Map([
   [fs.constants.S_IFLNK, 'symlink'],
 ]);
 
+const { S_IFMT } = fs.constants;
+
 function kindOf(mode: number): FileKind {
-  return kinds.get(mode & fs.constants.S_IFMT) ?? 'other';
+  return kinds.get(mode & S_IFMT) ?? 'other';
 }
 
 function readSome(descriptor: number, buffer: Uint8Array, position: number): Promise<number> {

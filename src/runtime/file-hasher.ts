@@ -9,8 +9,7 @@ import type { BytePath, ByteString } from '../base/bytes.ts';
 import { throwIfAborted } from '../base/async.ts';
 import type { Clock, FileFacts, HashAlgorithm, Hashing, HashOutcome } from '../ports.ts';
 import {
-  factsOf,
-  isUnchanged,
+  isStillUnchanged,
   readAtOnce,
   readFlags,
   readPieces,
@@ -136,8 +135,8 @@ export class FileHasher {
         hasher.update(piece);
         size += piece.length;
       }
-      const after = factsOf(fs.fstatSync(descriptor));
-      if (size !== before.size || !isUnchanged(before, after)) return { kind: 'changed' };
+      const isWhole = size === before.size && isStillUnchanged(before, descriptor);
+      if (!isWhole) return { kind: 'changed' };
       return { kind: 'hashed', hash: hasher.digest(), facts: before };
     } catch (error) {
       throwIfAborted(signal);
@@ -236,8 +235,8 @@ function hashSmall(walk: Walk, path: BytePath, index: number, batch: Batch): boo
     const before = regularFacts(descriptor);
     if (before.size > smallBytesMax) return false;
     const count = readAtOnce(descriptor, batch.room(before.size), 0);
-    const after = factsOf(fs.fstatSync(descriptor));
-    if (count === before.size && isUnchanged(before, after)) batch.add(index, before);
+    const isWhole = count === before.size && isStillUnchanged(before, descriptor);
+    if (isWhole) batch.add(index, before);
     else batch.outcomes[index] = { kind: 'changed' };
   } catch (error) {
     batch.outcomes[index] = outcomeOf(error);

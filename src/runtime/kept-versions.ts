@@ -12,9 +12,8 @@ import type { Clock, FileAttributes } from '../ports.ts';
 import {
   copyContent,
   createFlags,
-  factsOf,
   flush,
-  isUnchanged,
+  isStillUnchanged,
   readFlags,
   readPieces,
   regularFacts,
@@ -139,7 +138,7 @@ export class KeptVersions {
     try {
       await copyContent(this.#ports.clock, source, target);
       await flush(target);
-      if (!isUnchanged(before, factsOf(fs.fstatSync(source)))) {
+      if (!isStillUnchanged(before, source)) {
         throw new ClusterError(
           'changed',
           'Cannot keep a version: the file was written to meanwhile',

@@ -31,7 +31,12 @@ const laneBlockCost = 1.6;
 /** MD5's padding: one byte 0x80, zeros, and the length in bits as 8 bytes. */
 const paddingBytesMin = 9;
 
-const initialState = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476] as const;
+/** What the state of all lanes begins with: each word once for every lane. */
+const initialState = Uint32Array.from(
+  [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476].flatMap((word) =>
+    Array.from({ length: laneCount }, () => word)
+  ),
+);
 
 /** A content in the arena. */
 interface Content {
@@ -121,14 +126,14 @@ export class Md5Lanes {
   /** Hashes up to four contents, the longest first, and puts their digests in their places. */
   #hashGroup(group: readonly number[], digests: ByteString[]): void {
     const view = this.#view;
+    for (let at = 0; at < initialState.length; at++) {
+      view.setUint32(layout.state + at * 4, initialState[at]!, true);
+    }
     for (let lane = 0; lane < laneCount; lane++) {
       const index = group[lane];
       // A lane without a content works on the first one; nobody reads what comes of it.
       const address = index === undefined ? layout.contents : this.#contents[index]!.address;
       view.setUint32(cursorAddress(lane), address, true);
-      for (const [word, value] of initialState.entries()) {
-        view.setUint32(stateAddress(lane, word), value, true);
-      }
     }
     let blocksDone = 0;
     for (let lane = group.length - 1; lane >= 0; lane--) {
