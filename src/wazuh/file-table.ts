@@ -10,7 +10,7 @@ import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
-import { membersInParts } from './json-cursor.ts';
+import { JsonCursor, membersInParts } from './json-cursor.ts';
 import { pathFromText, pathToText } from './path-text.ts';
 
 /** What a table says about one file. */
@@ -143,10 +143,41 @@ export async function readLongTable(
   return table;
 }
 
-/** The orders in a JSON text. @throws ProtocolError `malformed` */
-export function readOrders(bytes: Uint8Array): FileOrders {
-  const { missing, extra, shared } = allOrders(parseJson(bytes, 'A file table'), 'files');
-  return { missing: byPath(missing), extra: byPath(extra), shared: byPath(shared) };
+/**
+ * The orders in a JSON text, read with the loop free in between: they may be many.
+ * @throws ProtocolError `malformed`
+ */
+export async function readOrders(
+  bytes: Uint8Array,
+  clock: { breathe(): Promise<void> },
+): Promise<FileOrders> {
+  const cursor = new JsonCursor(bytes);
+  const found = new Map<string, Map<BytePath, FileOrder>>();
+  let count = 0;
+  for (const key of cursor.keys()) {
+    if (!['missing', 'extra', 'shared'].includes(key)) {
+      cursor.skip();
+      continue;
+    }
+    const orders = new Map<BytePath, FileOrder>();
+    found.set(key, orders);
+    for (const part of cursor.parts('object', rowsAtOnce)) {
+      const read = byPath(someOrders(parseJson(part, 'A file table'), `files.${key}`));
+      for (const [path, each] of read) orders.set(path, each);
+      count += read.size;
+      if (count > filesMax) throw new ProtocolError('malformed', 'A file table is too long');
+      await clock.breathe();
+    }
+  }
+  cursor.end();
+  const [missing, extra, shared] = ['missing', 'extra', 'shared'].map((key) => found.get(key));
+  if (missing !== undefined && extra !== undefined && shared !== undefined) {
+    return { missing, extra, shared };
+  }
+  throw new ProtocolError(
+    'malformed',
+    'A file table does not say what is missing, extra and shared',
+  );
 }
 
 // ---
@@ -188,8 +219,7 @@ const order: Reader<FileOrder> = (value, where) => {
 };
 
 const rows = dictionary(row, filesMax);
-const orders = dictionary(order, filesMax);
-const allOrders = record({ missing: orders, extra: orders, shared: orders });
+const someOrders = dictionary(order, rowsAtOnce);
 
 function byPath<T>(read: ReadonlyMap<string, T>): ReadonlyMap<BytePath, T> {
   const found = new Map<BytePath, T>();

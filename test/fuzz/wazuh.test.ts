@@ -133,15 +133,20 @@ const section = '<ossec_config><!-- a --><cluster><key>x</key><nodes><node>a</no
 const clusterJson =
   '{"files": {"etc/": {"permissions": "640", "files": ["a"], "recursive": true}}}';
 
+const restless = { breathe: () => Promise.resolve() };
+
 /** Documents, and what reads them. */
 const documents: readonly (readonly [Uint8Array, (bytes: Uint8Array) => unknown])[] = [
   [toBytes(table), readTable],
-  [toBytes(`{"missing": ${table}, "extra": {}, "shared": ${table}}`), readOrders],
+  [
+    toBytes(`{"missing": ${table}, "extra": {}, "shared": ${table}}`),
+    (bytes) => readOrders(bytes, restless),
+  ],
   [
     writeGroups([{ agents: [{ id: 1, name: 'a', groups: ['b'] }], globalHash: 'c' }]),
     readGroups,
   ],
-  [toBytes(agents), (bytes) => readAgentMessage(bytes, { breathe: () => Promise.resolve() })],
+  [toBytes(agents), (bytes) => readAgentMessage(bytes, restless)],
   [toBytes(clusterJson), readClusterJson],
   [toBytes(takenText), readErrorReply],
   [toBytes(section), (bytes) => readClusterSection(new TextDecoder().decode(bytes))],

@@ -108,7 +108,7 @@ export class ArchiveIntake {
   async #take(event: ArchiveEvent): Promise<void> {
     switch (event.kind) {
       case 'whole':
-        if (event.path === tablePath) this.#orders = readOrders(event.content);
+        if (event.path === tablePath) await this.#takeTable(event.content);
         else await this.#takeSmall(event.path, event.content);
         break;
       case 'begin':
@@ -155,6 +155,10 @@ export class ArchiveIntake {
     }
   }
 
+  async #takeTable(json: Uint8Array): Promise<void> {
+    this.#orders = await readOrders(json, this.#ports.clock);
+  }
+
   #openTable(): OpenMember {
     const pieces: Uint8Array[] = [];
     let length = 0;
@@ -167,10 +171,7 @@ export class ArchiveIntake {
         pieces.push(bytes.slice());
         return Promise.resolve();
       },
-      end: () => {
-        this.#orders = readOrders(concatBytes(pieces));
-        return Promise.resolve();
-      },
+      end: () => this.#takeTable(concatBytes(pieces)),
       discard: () => Promise.resolve(),
     };
   }

@@ -89,7 +89,8 @@ class ChangesBySet {
     } else if (order.hash !== undefined && entry.hash !== order.hash) {
       this.#fail(path, 'changed', 'it changed on the master meanwhile: the next round brings it');
     } else {
-      this.#add(path, order, entry);
+      // The path of the entry: that of the order is not kept then.
+      this.#add(entry.path, order, entry);
     }
   }
 

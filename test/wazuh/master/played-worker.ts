@@ -94,7 +94,9 @@ export class PlayedWorker {
     await this.#stage.until(isOver, 300_000);
     if (this.integrity.at(-1) !== 'done') return undefined;
     const members = await membersOf(this.archives.at(-1)!, this.#stage.zlib);
-    const orders = readOrders(members.get('files_metadata.json')!);
+    const orders = await readOrders(members.get('files_metadata.json')!, {
+      breathe: () => Promise.resolve(),
+    });
     members.delete('files_metadata.json');
     return { orders, members };
   }
