@@ -45,8 +45,8 @@ export function masterAnswers(
         : Promise.resolve(rulesetHashes(table));
     }],
     ['dapi', (payload) => call(ports, client, payload)],
-    ['dapi_fwd', (payload) => forward(ports, payload)],
-    ['send_file', () => Promise.reject(new WazuhFailure(callRefusal))],
+    ['dapi_fwd', (payload) => refuse(ports, wordsOf(payload)[0])],
+    ['send_file', (payload) => refuse(ports, wordsOf(payload)[1])],
   ];
 }
 
@@ -68,10 +68,13 @@ async function call(
   return encoder.encode(replyTexts.dapi);
 }
 
-/** A call for a worker: `NODE {json}`. */
-async function forward({ view }: MasterAnswerPorts, payload: Uint8Array): Promise<Uint8Array> {
-  const [node = ''] = fromBytes(payload.subarray(0, 4096)).split(' ', 1);
+/** What would have to be done by a worker: a call, `NODE {json}`, or a file, `PATH NODE`. */
+async function refuse({ view }: MasterAnswerPorts, node = ''): Promise<never> {
   const { workers } = await view();
   if (!workers.some(({ name }) => name === node)) throw clusterFailure(3022, node);
   throw new WazuhFailure(callRefusal);
+}
+
+function wordsOf(payload: Uint8Array): readonly string[] {
+  return fromBytes(payload.subarray(0, 4096)).split(' ');
 }

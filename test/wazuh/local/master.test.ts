@@ -214,8 +214,13 @@ test('the list of agents is given as a result, everything else as the documented
 
 test('nothing is changed for programs, and one that is silent is given up', async () => {
   const local = await openLocal();
-  assert.equal(await asked(local, 'send_file', '/etc/x w1'), 3009);
-  assert.equal(await asked(local, 'dapi_fwd', 'nobody {}'), 3022);
+  await PlayedWorker.join(local.world, 'w1');
+  for (
+    const [command, payload] of [['send_file', '/etc/x NODE'], ['dapi_fwd', 'NODE {}']] as const
+  ) {
+    assert.equal(await asked(local, command, payload.replace('NODE', 'w1')), 3009);
+    assert.equal(await asked(local, command, payload.replace('NODE', 'nobody')), 3022);
+  }
   assert.equal(await asked(local, 'new_file', 'queue/cluster/x'), 3000);
   const [silent, lively] = [await local.connect(), await local.connect()];
   for (let minute = 0; minute < 3; minute++) {
