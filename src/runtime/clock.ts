@@ -21,8 +21,11 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
  */
 const SAMPLE_MS = 20;
 
-/** The same while the process rests, ms. */
-const REST_SAMPLE_MS = 100;
+/**
+ * The same while the process rests, ms: most of what it takes then is being woken. Whoever begins
+ * long work breathes, and that ends the rest.
+ */
+const REST_SAMPLE_MS = 300;
 
 /** A process rests that uses no more than this share of a processor. */
 const AT_REST_SHARE = 0.05;
@@ -40,6 +43,8 @@ const afterTurn: (call: () => void) => void = 'Deno' in globalThis
 class Breather {
   /** When the running turn of the loop was first seen to be used; undefined before that. */
   #sliceStartMs: number | undefined;
+  /** Called when somebody begins to use a turn. */
+  onWork: () => void = () => {};
   readonly #waiting: (() => void)[] = [];
 
   breathe(): Promise<void> {
@@ -66,7 +71,10 @@ class Breather {
   };
 
   #startSlice(nowMs: number): void {
-    if (this.#sliceStartMs === undefined) setImmediate(this.#endSlice);
+    if (this.#sliceStartMs === undefined) {
+      setImmediate(this.#endSlice);
+      this.onWork();
+    }
     this.#sliceStartMs = nowMs;
   }
 }
@@ -109,7 +117,7 @@ export const systemClock: Clock = {
 export interface LoopWatch {
   /**
    * The longest hold since the start or the last `reset`, ms; up to 20 ms too little, for one that
-   * begins while the process is at rest up to 100 ms. Time in which the process was ready and the
+   * begins while the process is at rest, and does not breathe, up to 300 ms. Time in which the process was ready and the
    * machine ran others is not counted, where the system tells.
    */
   longestHoldMs(): number;
@@ -131,9 +139,11 @@ class LoopSampler implements LoopWatch {
   #queuedMs = 0;
   #cpuMs = cpuMs();
   #timer: NodeJS.Timeout | undefined;
+  #isResting = false;
 
   constructor() {
     this.#wait(SAMPLE_MS);
+    breather.onWork = () => this.#endRest();
   }
 
   longestHoldMs(): number {
@@ -151,10 +161,19 @@ class LoopSampler implements LoopWatch {
 
   close(): void {
     clearTimeout(this.#timer);
+    breather.onWork = () => {};
     this.#queue.close();
   }
 
+  #endRest(): void {
+    if (!this.#isResting) return;
+    this.#longestMs = this.longestHoldMs();
+    clearTimeout(this.#timer);
+    this.#wait(SAMPLE_MS);
+  }
+
   #wait(ms: number): void {
+    this.#isResting = ms > SAMPLE_MS;
     this.#dueMs = performance.now() + ms;
     this.#queuedMs = this.#queue.waitedMs();
     this.#timer = setTimeout(() => this.#look(ms), ms);
