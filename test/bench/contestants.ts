@@ -1,5 +1,5 @@
 /**
- * Who takes turns at copying a tree: muster, rsync from its daemon, cp.
+ * Who takes turns at copying a tree: muster, rsync from its daemon, unison from its server, cp.
  *
  * A first copy goes to a place of its own in each round, and is compared with the original after
  * it was measured; a repeated one finds what it copied before.
@@ -31,6 +31,14 @@ export function firstCopies(bench: Bench, tree: string, master: TestNode): Conte
     rsync('rsync -a', (command) => command),
     rsync('rsync -a, then sync', thenSync),
     {
+      name: 'unison',
+      missing: missingProgram('unison'),
+      run: async () => {
+        const copy = bench.freshPath('unison');
+        return await checked(tree, copy, measure((await bench.unisonServer()).mirror(tree, copy)));
+      },
+    },
+    {
       name: 'cp -r',
       run: async () => {
         const copy = bench.freshPath('cp');
@@ -52,12 +60,6 @@ export async function repeatedCopies(
 ): Promise<Contestant[]> {
   const { master, worker } = nodes;
   await worker.expect(0, 'sync', '--once');
-  const missing = missingProgram('rsync');
-  const copy = bench.freshPath('rsync');
-  const again = missing === undefined
-    ? (await bench.rsyncDaemon()).mirror(master.root, copy)
-    : undefined;
-  if (again !== undefined) await finish(again);
   return [
     {
       name: 'muster sync --once',
@@ -66,7 +68,14 @@ export async function repeatedCopies(
         return measureMuster(worker, ['sync', '--once'], master);
       },
     },
-    { name: 'rsync -a', missing, run: () => measure(again!) },
+    await repeatedPeer('rsync -a', 'rsync', async () => {
+      const mirror = (await bench.rsyncDaemon()).mirror(master.root, bench.freshPath('rsync'));
+      return { first: mirror, again: () => measure(mirror) };
+    }),
+    await repeatedPeer('unison', 'unison', async () => {
+      const mirror = (await bench.unisonServer()).mirror(master.root, bench.freshPath('unison'));
+      return { first: mirror, again: () => measure(mirror) };
+    }),
   ];
 }
 
@@ -82,24 +91,12 @@ export async function renewedCopies(
 ): Promise<Contestant[]> {
   const { master, worker } = nodes;
   await worker.expect(0, 'sync', '--once');
-  const missing = missingProgram('rsync');
-  const rsync = async (
-    name: string,
-    adapt: (command: Command) => Command,
-  ): Promise<Contestant> => {
-    if (missing !== undefined) {
-      return {
-        name,
-        missing,
-        run: () => Promise.reject(new Error(missing)),
-      };
-    }
-    const copy = bench.freshPath('rsync');
-    const mirror = (await bench.rsyncDaemon()).mirror(master.root, copy);
-    await finish(mirror);
-    const command = adapt(mirror);
-    return { name, run: () => checked(master.root, copy, measure(command)) };
-  };
+  const rsync = (name: string, adapt: (command: Command) => Command) =>
+    repeatedPeer(name, 'rsync', async () => {
+      const copy = bench.freshPath('rsync');
+      const first = (await bench.rsyncDaemon()).mirror(master.root, copy);
+      return { first, again: () => checked(master.root, copy, measure(adapt(first))) };
+    });
   return [
     {
       name: 'muster sync --once',
@@ -115,6 +112,21 @@ export async function renewedCopies(
 }
 
 // ---
+
+/** A peer that has been at work once before it is measured, if it is there. */
+async function repeatedPeer(
+  name: string,
+  program: string,
+  prepare: () => Promise<{ readonly first: Command; readonly again: () => Promise<Run> }>,
+): Promise<Contestant> {
+  const missing = missingProgram(program);
+  if (missing !== undefined) {
+    return { name, missing, run: () => Promise.reject(new Error(missing)) };
+  }
+  const { first, again } = await prepare();
+  await finish(first);
+  return { name, run: again };
+}
 
 /** Fails where a copy is not like its original: who copies nothing is fast. */
 async function checked(original: string, copy: string, measured: Promise<Run>): Promise<Run> {

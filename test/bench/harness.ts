@@ -16,6 +16,7 @@ import { hasOwnDisk } from './own-surroundings.ts';
 import { RsyncDaemon } from './rsync.ts';
 import type { Result, Table } from './table.ts';
 import { writeTree } from './tree.ts';
+import { UnisonServer } from './unison.ts';
 
 /** How much to measure. */
 export interface BenchOptions {
@@ -77,6 +78,7 @@ export class Bench {
   readonly #cluster = new Cluster();
   readonly #trees = new Map<number, string>();
   #rsync: Promise<RsyncDaemon> | undefined;
+  #unison: Promise<UnisonServer> | undefined;
   #pathsCount = 0;
   #workersCount = 0;
 
@@ -140,8 +142,14 @@ export class Bench {
     return await (this.#rsync ??= RsyncDaemon.start(this.directory));
   }
 
+  /** A server for everything; started when first asked for. */
+  async unisonServer(): Promise<UnisonServer> {
+    return await (this.#unison ??= UnisonServer.start(this.directory));
+  }
+
   /** Ends what runs and removes everything. */
   async close(): Promise<void> {
+    (await this.#unison)?.stop();
     (await this.#rsync)?.stop();
     await this.stopNodes();
     // It is gone with this program.

@@ -31,6 +31,8 @@ export function machineFacts(directory: string): [string, string][] {
     ['Load before', loadavg()[0]!.toFixed(2)],
     ['muster', firstLine(binary, ['version'])],
     ['rsync', firstLine('rsync', ['--version'])],
+    ['unison', firstLine('unison', ['-version'])],
+    ['syncthing', firstLine('syncthing', ['--version'])],
     ['cp, md5sum', firstLine('cp', ['--version'])],
     ['find, xargs', firstLine('find', ['--version'])],
   ];
@@ -70,9 +72,11 @@ function methods(roundsCount: number): string {
     'The compiled binary runs as anybody runs it: whole processes, two nodes on one machine, ' +
     'mutual TLS over the loopback device, all settings as they are by default unless a section ' +
     'says otherwise.',
-    'Its peer is rsync with a daemon, over the same device. That neither encrypts nor ' +
-    'authenticates, and it writes nothing through to the disk. Both its ends have TCP_NODELAY, ' +
-    'without which the loopback device delays each run by some 0.1 s.',
+    'Its peers are rsync with a daemon and unison with a server, over the same device. They ' +
+    'neither encrypt nor authenticate, and write nothing through to the disk. Both ends of rsync ' +
+    'have TCP_NODELAY, without which the loopback device delays each run by some 0.1 s. syncthing ' +
+    'is the peer that watches a tree. csync2 has no place here: all its hosts have the same port, ' +
+    'and no two of them fit on one machine.',
     'The contestants take turns, with everything flushed to the disk before each turn; turns of ' +
     `each, unless its section says otherwise: ${roundsCount}. Every copy goes to a new directory ` +
     'and is compared with its original afterwards; nothing is deleted before the end.',

@@ -5,29 +5,25 @@
  * Both its ends send small packets at once. By default they wait for acknowledgements, which the
  * loopback device delays: every run, even of nothing, would take about 0.1 s longer.
  */
-import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 import { freePort } from '../e2e/cluster.ts';
-import { until } from '../e2e/program.ts';
+import { type PeerDaemon, startPeer } from './peer-daemon.ts';
 import type { Command } from './processes.ts';
 
 const atOnce = 'TCP_NODELAY';
 
 /** A daemon that serves a directory, read only. */
 export class RsyncDaemon {
-  readonly pid: number;
+  readonly #daemon: PeerDaemon;
   readonly #port: number;
   readonly #directory: string;
-  readonly #stop: () => void;
 
-  private constructor(pid: number, port: number, directory: string, stop: () => void) {
-    this.pid = pid;
+  private constructor(daemon: PeerDaemon, port: number, directory: string) {
+    this.#daemon = daemon;
     this.#port = port;
     this.#directory = directory;
-    this.#stop = stop;
   }
 
   static async start(directory: string): Promise<RsyncDaemon> {
@@ -38,11 +34,8 @@ export class RsyncDaemon {
     const where = `use chroot = no\nlog file = ${file}.log\n[bench]\npath = ${directory}\n`;
     writeFileSync(file, `socket options = ${atOnce}\n${user}${where}read only = yes\n`);
     const words = ['--daemon', '--no-detach', '--address=127.0.0.1', `--port=${port}`];
-    const child = spawn('rsync', [...words, `--config=${file}`], { stdio: 'ignore' });
-    const stop = () => void child.kill('SIGKILL');
-    process.on('exit', stop);
-    await until('rsync to listen', () => canConnect(port));
-    return new RsyncDaemon(child.pid!, port, directory, stop);
+    const daemon = await startPeer('rsync', [...words, `--config=${file}`], port);
+    return new RsyncDaemon(daemon, port, directory);
   }
 
   /** The command that makes `to` a mirror of a directory served. */
@@ -52,21 +45,11 @@ export class RsyncDaemon {
     return {
       program: 'rsync',
       args: ['-a', `--sockopts=${atOnce}`, address, `${to}/`],
-      server: this.pid,
+      server: this.#daemon.pid,
     };
   }
 
   stop(): void {
-    this.#stop();
+    this.#daemon.stop();
   }
-}
-
-// ---
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => resolve(true)).on('error', () => resolve(false));
-    socket.on('connect', () => socket.destroy());
-  });
 }
