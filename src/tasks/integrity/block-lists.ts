@@ -15,8 +15,11 @@ import type { Clock, Hasher, Hashing, OpenFile, TreeReader } from '../../ports.t
 /** Lists that are kept, bytes: that of 1 GiB takes 230 KB. */
 const keptBytesMax = 8 * 1024 * 1024;
 
-/** Rows are handed on when they are so many bytes: some 5 MB of a content at least. */
+/** Rows are handed on when they are so many bytes: those of some 5 MB at least. */
 const pieceBytes = 1024;
+
+/** And when so much of a content has been cut: blocks of very large ones are few, and nobody waits long. */
+const pieceContentBytes = 64 * 1024 * 1024;
 
 /** What cutting takes. */
 export interface BlockListPorts {
@@ -96,6 +99,7 @@ export class BlockLists {
     const writer = new ByteWriter(2 * pieceBytes);
     let hasher = fingerprint();
     let blockStart = 0;
+    let handedAt = 0;
     for (let at = 0; at < size;) {
       const bytes = await reader.read(at, size - at);
       if (bytes.length === 0) return; // the facts tell
@@ -109,9 +113,12 @@ export class BlockLists {
         hasher = fingerprint();
         blockStart = at;
       }
-      if (writer.length >= pieceBytes || at === size) {
+      const isDue = writer.length >= pieceBytes || at - handedAt >= pieceContentBytes ||
+        at === size;
+      if (isDue && writer.length > 0) {
         list.add(writer.finish());
         writer.reset();
+        handedAt = at;
       }
       list.signal.throwIfAborted();
       await this.#ports.clock.breathe();

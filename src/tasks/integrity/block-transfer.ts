@@ -6,7 +6,7 @@
  * into the same staged file as any transfer: what it has put there can be gone on with in any way,
  * and the hash of the whole decides at the end.
  */
-import { ClusterError, ProtocolError, RemoteError } from '../../base/errors.ts';
+import { ClusterError, codeOf, ProtocolError, RemoteError } from '../../base/errors.ts';
 import { boundsFor } from '../../files/block-cutter.ts';
 import { type Block, BlockListReader, packRanges, type Range } from '../../files/block-list.ts';
 import { BundleReader } from '../../files/bundle.ts';
@@ -90,8 +90,8 @@ export async function bringInBlocks(
   try {
     return await transfer.run();
   } catch (error) {
-    // The master does not know such a request, or has no such content any more.
-    if (error instanceof RemoteError) return false;
+    // The master does not know such a request, has no such content any more, or takes too long.
+    if (error instanceof RemoteError || codeOf(error) === 'timeout') return false;
     throw error;
   } finally {
     await old.settle();

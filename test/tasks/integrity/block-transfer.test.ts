@@ -190,6 +190,14 @@ test('a master that knows no blocks, or has no such content, leaves it to the wh
   assert.deepEqual(withoutRanges.staged, edited.subarray(0, length));
 });
 
+test('a master that does not come to an end is not waited for', async () => {
+  const silent = () => new Promise<never>(() => {});
+  for (const name of ['content.blocks', 'content.ranges'] as const) {
+    const { outcome } = await attempt(old, edited, { ...honest(edited), [name]: silent });
+    assert.equal(outcome, false, name);
+  }
+});
+
 test('a list that lies about what blocks are gives a content that is not taken', async () => {
   const other = random.bytes(edited.length);
   const liar = { ...honest(other), 'content.blocks': honest(edited)['content.blocks']! };
