@@ -5,8 +5,12 @@ import { alternate, type Bench, type Case, type Picture } from './harness.ts';
 import { count, median, type Result, resultsTable, size } from './table.ts';
 import { fileBytes } from './tree.ts';
 
-/** Parts of the tree that the picture shows too. */
+/** Smaller trees, by their share of the files, that the picture shows too. */
 const pictureShares = [1 / 50, 1 / 5];
+
+/** A larger tree, which not all can be waited for: how time grows with the number of files. */
+const largerShare = 2;
+const largerContestants = ['muster sync --once', 'rsync -a', 'rsync -a, then sync', 'cp -r'];
 
 export const firstSync: Case = {
   name: 'first-sync',
@@ -15,7 +19,7 @@ export const firstSync: Case = {
     const { filesCount, hasPictures } = bench.options;
     const smaller = hasPictures ? pictureShares.map((share) => Math.round(filesCount * share)) : [];
     const series: (readonly [number, Result[]])[] = [];
-    for (const number of [...smaller, filesCount]) {
+    for (const number of [...smaller, filesCount, filesCount * largerShare]) {
       series.push([number, await firstCopiesOf(bench, number)]);
     }
     return {
@@ -35,7 +39,9 @@ export const firstSync: Case = {
 async function firstCopiesOf(bench: Bench, filesCount: number): Promise<Result[]> {
   const tree = bench.tree(filesCount);
   const master = await bench.runningMaster(tree);
-  const contestants = firstCopies(bench, tree, master);
+  const contestants = firstCopies(bench, tree, master).filter(({ name }) =>
+    filesCount <= bench.options.filesCount || largerContestants.includes(name)
+  );
   const results = await alternate(contestants, bench.options.roundsCount);
   await bench.stopNodes();
   return results;
@@ -45,9 +51,9 @@ function picture(series: readonly (readonly [number, readonly Result[]])[]): Pic
   const contestants = series[0]![1].filter(({ skipped }) => skipped === undefined);
   const lines = contestants.map(({ name }) => ({
     name,
-    points: series.map(([x, results]) => {
-      const { runs } = results.find((result) => result.name === name)!;
-      return { x, y: median(runs.map(({ wallMs }) => wallMs)) / 1000 };
+    points: series.flatMap(([x, results]) => {
+      const runs = results.find((result) => result.name === name)?.runs ?? [];
+      return runs.length === 0 ? [] : [{ x, y: median(runs.map(({ wallMs }) => wallMs)) / 1000 }];
     }),
   }));
   const title = 'First synchronisation: seconds over number of files';
