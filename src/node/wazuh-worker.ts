@@ -1,9 +1,7 @@
 /**
  * A worker of a Wazuh cluster: the tree of any worker, kept in step over the protocol of Wazuh.
  */
-import { toBytes } from '../base/bytes.ts';
 import { describeError } from '../base/errors.ts';
-import { isoTime } from '../base/time-text.ts';
 import type { Config } from '../config/config.ts';
 import type { PlainPorts } from '../ports.ts';
 import type { RoundProgress } from '../tasks/integrity/execution.ts';
@@ -20,11 +18,11 @@ import { type GroupsStore, IncomingGroups } from '../wazuh/worker/agent-groups.t
 import { type AgentNewsSource, WazuhAgentInfo } from '../wazuh/worker/agent-info.ts';
 import { type MasterAnswers, WazuhDialer } from '../wazuh/worker/dialer.ts';
 import { WazuhIntegrity } from '../wazuh/worker/integrity.ts';
-import { masterIn } from '../wazuh/worker/node-list.ts';
 import { nativeTelling, originalTelling, type WorkerTelling } from '../wazuh/worker/telling.ts';
 import { type AskForNews, WdbAgents } from '../wazuh/worker/wdb-agents.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
 import type { CheckDocument, StatusDocument, SyncDocument } from './documents.ts';
+import { KnownMaster } from './known-master.ts';
 import type { NodeFacts } from './node-facts.ts';
 import { differencesOf, failureDocument, syncDocument, taskDocuments } from './report.ts';
 import { guardConfigOf } from './storage.ts';
@@ -58,8 +56,7 @@ export class WazuhWorkerNode {
   readonly #tell: WorkerTelling;
   readonly #groupsStore: GroupsStore;
   readonly #local: WorkerLocal;
-  /** The master by its own words; undefined before it has answered. */
-  #master: { readonly name: string; readonly version: string } | undefined;
+  readonly #master: KnownMaster;
   #isRunning = false;
 
   private constructor(
@@ -73,6 +70,7 @@ export class WazuhWorkerNode {
     this.#ports = ports;
     this.#config = config;
     this.#keys = fernetKeys(key);
+    this.#master = new KnownMaster(ports.log);
     this.facts = facts;
     this.tree = tree;
     const { storage } = tree;
@@ -145,7 +143,7 @@ export class WazuhWorkerNode {
       if (link === undefined) return;
       wake();
       this.#scheduler.wake('agent-info');
-      void this.#meet(link.connection);
+      void this.#master.meet(link.connection);
     });
     this.#isRunning = true;
     try {
@@ -239,7 +237,7 @@ export class WazuhWorkerNode {
       tasks: taskDocuments(this.#scheduler.states()),
       certificate_expires: null,
       connections: this.#dialer.connectionsCount,
-      master: this.#masterDocument(),
+      master: this.#master.document(this.#dialer.link.value, this.#config.wazuh.version),
       last_error: this.#dialer.lastError?.message ?? null,
       in_sync: lastResult?.isInSync ?? null,
       drift: lastResult === undefined ? null : leftDifferent(lastResult),
@@ -305,9 +303,7 @@ export class WazuhWorkerNode {
       entries: [
         answering('echo', (payload) => payload),
         answering('echo-m', (payload) => payload),
-        callAnswer((name, client) =>
-          this.#tell.called(name, this.#master?.name ?? 'the master', client)
-        ),
+        callAnswer((name, client) => this.#tell.called(name, this.#master.name, client)),
         ...this.#local.answers(strings),
         ...files.answers(),
         ...strings.answers(),
@@ -317,17 +313,6 @@ export class WazuhWorkerNode {
       ],
       close: () => files.close(),
     };
-  }
-
-  /** Asks the master who it is. What does not answer is a master all the same. */
-  async #meet(connection: Connection): Promise<void> {
-    this.#master = undefined;
-    try {
-      const question = toBytes(JSON.stringify({ filter_type: 'master' }));
-      this.#master = masterIn(await connection.request('get_nodes', question));
-    } catch (error) {
-      this.#ports.log.log('debug', `The master does not say who it is: ${describeError(error)}`);
-    }
   }
 
   async #compareWithMaster(signal: AbortSignal): Promise<Compared> {
@@ -340,19 +325,6 @@ export class WazuhWorkerNode {
         differencesOf(set, scanner.manifest(set), changes)
       ),
       problems: failures.map(failureDocument),
-    };
-  }
-
-  #masterDocument(): StatusDocument['master'] {
-    const link = this.#dialer.link.value;
-    if (link === undefined) return null;
-    return {
-      node: this.#master?.name ?? 'unknown',
-      address: link.connection.remote,
-      version: this.#master?.version ?? this.#config.wazuh.version,
-      connected_since: isoTime(link.connectedMs),
-      round_trip_ms: null,
-      clock_skew_ms: null,
     };
   }
 }
