@@ -300,10 +300,10 @@ export interface TreeWriter {
     moves: readonly Placement[],
   ): Promise<(FileFacts | Error)[]>;
   /**
-   * Keeps the present content of a path under a name in versions, by hard link where possible.
-   * False where there is nothing at the path.
+   * Keeps the present content of a path under a name in versions, by hard link where possible, and
+   * gives its facts. Undefined where there is nothing at the path.
    */
-  keepVersion(path: BytePath, versionName: string): Promise<boolean>;
+  keepVersion(path: BytePath, versionName: string): Promise<FileFacts | undefined>;
   /** Copies a kept version into staging. */
   stageVersion(versionName: string, name: string, attributes: FileAttributes): Promise<void>;
   discardVersions(versionNames: readonly string[]): Promise<void>;

@@ -77,7 +77,7 @@ type Present =
   | {
     readonly kind: 'file';
     readonly name: string | undefined;
-    readonly facts: FileFacts | undefined;
+    readonly facts: FileFacts;
   };
 
 const kindNames = {
@@ -95,7 +95,8 @@ async function presentAt(ports: KeepingPorts, path: BytePath): Promise<Present> 
   }
   const name = ports.freshName();
   try {
-    if (!await files.keepVersion(path, name)) return { kind: 'nothing' };
+    const facts = await files.keepVersion(path, name);
+    return facts === undefined ? { kind: 'nothing' } : { kind: 'file', name, facts };
   } catch (error) {
     if (codeOf(error) !== 'refused') throw error;
     const kind = (await files.facts(path))?.kind;
@@ -103,7 +104,6 @@ async function presentAt(ports: KeepingPorts, path: BytePath): Promise<Present> 
     if (kind === undefined || kind === 'file') throw error;
     return { kind };
   }
-  return { kind: 'file', name, facts: await files.facts(path) };
 }
 
 /** The version; its hash is known where the file still looks as it did. */

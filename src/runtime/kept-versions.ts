@@ -8,10 +8,11 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { BytePath } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
-import type { Clock, FileAttributes } from '../ports.ts';
+import type { Clock, FileAttributes, FileFacts } from '../ports.ts';
 import {
   copyContent,
   createFlags,
+  factsOf,
   flush,
   isStillUnchanged,
   readFlags,
@@ -64,16 +65,17 @@ export class KeptVersions {
   }
 
   /** As `TreeWriter.keepVersion`. */
-  async keep(path: BytePath, versionName: string): Promise<boolean> {
+  async keep(path: BytePath, versionName: string): Promise<FileFacts | undefined> {
     const version = this.#directory.locate(versionName);
     await this.#ports.clock.breathe();
     let source: number | undefined;
     try {
-      source = this.#linkOrOpen(path, version);
-      if (source !== undefined) await this.#copy(source, version);
-      return true;
+      const kept = this.#linkOrOpen(path, version);
+      if (typeof kept !== 'number') return kept;
+      source = kept;
+      return await this.#copy(source, version);
     } catch (error) {
-      if (saysAbsent(error)) return false;
+      if (saysAbsent(error)) return undefined;
       throw fileError('keep a version of', path, error, 'writer');
     } finally {
       if (source !== undefined) fs.closeSync(source);
@@ -110,8 +112,11 @@ export class KeptVersions {
     return this.#directory.names();
   }
 
-  /** Links the file to the version; where that is not possible opens the file, to be copied. */
-  #linkOrOpen(path: BytePath, version: string): number | undefined {
+  /**
+   * Links the file to the version and gives its facts; where that is not possible opens the file,
+   * to be copied, and gives its descriptor.
+   */
+  #linkOrOpen(path: BytePath, version: string): FileFacts | number {
     const walk = this.#ports.root.walk();
     try {
       const source = walk.locate(path);
@@ -123,7 +128,8 @@ export class KeptVersions {
         return fs.openSync(source, readFlags);
       }
       // A link to a link, where the file was swapped for one just now, must not stay.
-      if (fs.lstatSync(version).isFile()) return undefined;
+      const facts = factsOf(fs.lstatSync(version));
+      if (facts.kind === 'file') return facts;
       fs.unlinkSync(version);
       throw notRegular();
     } finally {
@@ -131,7 +137,7 @@ export class KeptVersions {
     }
   }
 
-  async #copy(source: number, version: string): Promise<void> {
+  async #copy(source: number, version: string): Promise<FileFacts> {
     const before = regularFacts(source);
     const temporary = join(this.path, temporaryName());
     const target = fs.openSync(temporary, createFlags, 0o600);
@@ -145,6 +151,7 @@ export class KeptVersions {
         );
       }
       fs.renameSync(temporary, version);
+      return before;
     } catch (error) {
       fs.unlinkSync(temporary);
       throw error;

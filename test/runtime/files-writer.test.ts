@@ -195,7 +195,7 @@ test('TreeWriter writes names of 255 bytes, with line breaks, and of any bytes',
     facts(await place(path, 'again'));
     const raw = fs.readdirSync(root, { encoding: 'buffer' }).map((each) => each.toString('latin1'));
     assert.ok(raw.includes(name));
-    assert.equal(await files.keepVersion(path, 'v'), true);
+    assert.equal((await files.keepVersion(path, 'v'))?.kind, 'file');
     await files.flushDirectories([name]);
     assert.equal(await files.remove(path), true);
     assert.equal(await files.removeDirectory(name), true);
@@ -206,10 +206,10 @@ test('TreeWriter writes names of 255 bytes, with line breaks, and of any bytes',
 test('TreeWriter keeps versions and brings them back', async () => {
   const { files, root, place, text } = await makeFilesWorld();
   await place('d/a', 'old');
-  assert.equal(await files.keepVersion('d/a', 'v1'), true);
+  assert.equal((await files.keepVersion('d/a', 'v1'))?.size, 'old'.length);
   assert.equal(fs.statSync(join(root, 'd/a')).nlink, 2);
-  assert.equal(await files.keepVersion('none', 'v2'), false);
-  assert.equal(await files.keepVersion('none/below', 'v2'), false);
+  assert.equal(await files.keepVersion('none', 'v2'), undefined);
+  assert.equal(await files.keepVersion('none/below', 'v2'), undefined);
   await assert.rejects(files.keepVersion('d', 'v2'), { code: 'refused' });
   await place('d/a', 'new');
   assert.deepEqual(await files.versions(), ['v1']);
@@ -218,7 +218,8 @@ test('TreeWriter keeps versions and brings them back', async () => {
   assert.equal(facts(back).mode, 0o600);
   assert.equal(text('d/a'), 'old');
   await place('d/a', 'third');
-  assert.equal(await files.keepVersion('d/a', 'v1'), true, 'replaces a version of that name');
+  const again = await files.keepVersion('d/a', 'v1');
+  assert.equal(again?.size, 'third'.length, 'replaces a version of that name');
   await files.stageVersion('v1', 'back', plain);
   await files.place([{ name: 'back', path: 'd/b', directoryMode: 0o700 }]);
   assert.equal(text('d/b'), 'third');

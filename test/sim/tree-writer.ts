@@ -8,7 +8,7 @@ import { type BytePath, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
 import type { FileAttributes, FileFacts, StagedFile, TreeWriter } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
-import type { Inode } from './inode.ts';
+import { factsOf, type Inode } from './inode.ts';
 import type { Life } from './life.ts';
 import * as tree from './tree-change.ts';
 
@@ -77,9 +77,9 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
       perform('keep', path, () => {
         plainName(versionName);
         const inode = tree.regularFile(disk, path, 'keep');
-        if (inode === undefined) return false;
+        if (inode === undefined) return undefined;
         disk.bind(versions, versionName, inode);
-        return true;
+        return factsOf(inode);
       }),
 
     stageVersion: (versionName, name, attributes) =>
