@@ -23,6 +23,8 @@ interface Agent {
   isRegistered: boolean;
   /** It was registered and is no more; it does not come back. */
   isRemoved: boolean;
+  /** The master knew it then: of one that came and went while it was down nobody can be told. */
+  isRemovedFromMaster: boolean;
   /** Reports count up; the last that was tried, and the last that was accepted. */
   tried: number;
   accepted: number;
@@ -38,6 +40,7 @@ export async function agentReports(world: World): Promise<void> {
     worker: random.pick(cluster.workers),
     isRegistered: random.chance(0.7),
     isRemoved: false,
+    isRemovedFromMaster: false,
     tried: 0,
     accepted: 0,
     lastMs: -moveMs,
@@ -102,12 +105,12 @@ function endTrouble(cluster: SimCluster, agents: readonly Agent[]): void {
 function wrongs(cluster: SimCluster, agents: readonly Agent[]): string[] {
   if (cluster.running.size <= cluster.workers.length) return ['not all nodes have started'];
   const { registrations, facts } = cluster.masterNode.agents.parts;
-  return agents.flatMap(({ id, isRegistered, isRemoved, accepted, tried }) => {
+  return agents.flatMap(({ id, isRegistered, isRemovedFromMaster, accepted, tried }) => {
     if (!isRegistered) {
       const holders = [...cluster.running].filter(([, node]) =>
         node.agents.parts.registrations.existence(id) === 'registered' ||
         // A worker keeps what it has of an agent that nobody knows yet.
-        (isRemoved || node === cluster.masterNode) &&
+        (isRemovedFromMaster || node === cluster.masterNode) &&
           node.agents.parts.facts.get(id) !== undefined
       );
       return holders.map(([name]) => `${name} still has agent ${id}`);
@@ -126,6 +129,11 @@ function writeKeys(cluster: SimCluster, agents: readonly Agent[]): void {
   cluster.master.operator.write('etc/client.keys', lines.join(''), { isReplacing: true });
 }
 
+function isKnown(cluster: SimCluster, { id }: Agent): boolean {
+  return cluster.running.has(cluster.master.name) &&
+    cluster.masterNode.agents.parts.registrations.existence(id) === 'registered';
+}
+
 type Trouble = (cluster: SimCluster, agents: readonly Agent[], random: SeededRandom) => void;
 
 const troubles: readonly Trouble[] = [
@@ -133,6 +141,7 @@ const troubles: readonly Trouble[] = [
     const agent = random.pick(agents);
     if (agent.isRemoved || agent.isRegistered && random.chance(0.7)) return;
     agent.isRemoved = agent.isRegistered;
+    agent.isRemovedFromMaster = agent.isRemoved && isKnown(cluster, agent);
     agent.isRegistered = !agent.isRegistered;
     writeKeys(cluster, agents);
   },

@@ -15,7 +15,7 @@ import { walk } from '../sim/inode.ts';
 import type { SimNode } from '../sim/node.ts';
 import type { SeededRandom } from '../sim/random.ts';
 import type { World } from '../sim/world.ts';
-import { baseConfig, SimCluster } from './sim-cluster.ts';
+import { baseConfig, noGuards, SimCluster } from './sim-cluster.ts';
 
 const settledMs = 120_000;
 
@@ -26,10 +26,7 @@ const config = `${baseConfig}
 [agents]
 info_interval = "2s"
 groups_interval = "2s"
-[guard]
-deletions_share_max = 1.0
-emptied = false
-shrink_share_max = 1.0
+${noGuards}
 [[group_rules]]
 os_platform = "a*"
 groups = ["web", "g0"]

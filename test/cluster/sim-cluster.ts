@@ -47,6 +47,14 @@ reconnect_max = "5s"
 connect_timeout = "3s"
 `;
 
+/** Guards that stop nothing: what happens by chance would trip them now and then. */
+export const noGuards = `
+[guard]
+deletions_share_max = 1.0
+emptied = false
+shrink_share_max = 1.0
+`;
+
 const clusterName = 'sim';
 
 const wazuhPrefix = 'wazuh';

@@ -5,7 +5,7 @@
 import type { SimNode } from '../sim/node.ts';
 import type { SeededRandom } from '../sim/random.ts';
 import type { World } from '../sim/world.ts';
-import { SimCluster, type SimClusterOptions } from './sim-cluster.ts';
+import { baseConfig, noGuards, SimCluster, type SimClusterOptions } from './sim-cluster.ts';
 
 /** For how long things go wrong, and how long everything may take to be right again after that. */
 const troubleMs = 60_000;
@@ -27,6 +27,7 @@ export async function clusterTrouble(
   const cluster = new SimCluster(world, {
     ...options,
     link: { fragmentShare: 0.3, ...options.link },
+    config: `${baseConfig}${noGuards}`,
     node: { disk: { quotaBytes: 600_000_000 } },
   });
   const random = world.random.fork('trouble');
