@@ -25,6 +25,23 @@ export async function startPeer(
   return { pid: child.pid!, stop };
 }
 
+/** A peer that serves directories of this machine. */
+export abstract class PeerServer {
+  protected readonly daemon: PeerDaemon;
+  protected readonly port: number;
+  protected readonly directory: string;
+
+  protected constructor(daemon: PeerDaemon, port: number, directory: string) {
+    this.daemon = daemon;
+    this.port = port;
+    this.directory = directory;
+  }
+
+  stop(): void {
+    this.daemon.stop();
+  }
+}
+
 // ---
 
 function canConnect(port: number): Promise<boolean> {

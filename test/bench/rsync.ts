@@ -9,23 +9,13 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { freePort } from '../e2e/cluster.ts';
-import { type PeerDaemon, startPeer } from './peer-daemon.ts';
+import { PeerServer, startPeer } from './peer-daemon.ts';
 import type { Command } from './processes.ts';
 
 const atOnce = 'TCP_NODELAY';
 
 /** A daemon that serves a directory, read only. */
-export class RsyncDaemon {
-  readonly #daemon: PeerDaemon;
-  readonly #port: number;
-  readonly #directory: string;
-
-  private constructor(daemon: PeerDaemon, port: number, directory: string) {
-    this.#daemon = daemon;
-    this.#port = port;
-    this.#directory = directory;
-  }
-
+export class RsyncDaemon extends PeerServer {
   static async start(directory: string): Promise<RsyncDaemon> {
     const port = await freePort();
     const file = join(directory, 'rsyncd.conf');
@@ -40,16 +30,12 @@ export class RsyncDaemon {
 
   /** The command that makes `to` a mirror of a directory served. */
   mirror(from: string, to: string): Command {
-    const path = from.slice(this.#directory.length + 1);
-    const address = `rsync://127.0.0.1:${this.#port}/bench/${path}/`;
+    const path = from.slice(this.directory.length + 1);
+    const address = `rsync://127.0.0.1:${this.port}/bench/${path}/`;
     return {
       program: 'rsync',
       args: ['-a', `--sockopts=${atOnce}`, address, `${to}/`],
-      server: this.#daemon.pid,
+      server: this.daemon.pid,
     };
-  }
-
-  stop(): void {
-    this.#daemon.stop();
   }
 }

@@ -7,21 +7,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../e2e/cluster.ts';
-import { type PeerDaemon, startPeer } from './peer-daemon.ts';
+import { PeerServer, startPeer } from './peer-daemon.ts';
 import type { Command } from './processes.ts';
 
 /** A server for any directory of this machine. */
-export class UnisonServer {
-  readonly #daemon: PeerDaemon;
-  readonly #port: number;
-  readonly #directory: string;
-
-  private constructor(daemon: PeerDaemon, port: number, directory: string) {
-    this.#daemon = daemon;
-    this.#port = port;
-    this.#directory = directory;
-  }
-
+export class UnisonServer extends PeerServer {
   /** @param directory holds what both ends know of trees */
   static async start(directory: string): Promise<UnisonServer> {
     const port = await freePort();
@@ -32,18 +22,14 @@ export class UnisonServer {
 
   /** The command that makes `to` a mirror of `from`, with their times. */
   mirror(from: string, to: string): Command {
-    const original = `socket://127.0.0.1:${this.#port}/${from}`;
+    const original = `socket://127.0.0.1:${this.port}/${from}`;
     mkdirSync(to, { recursive: true });
     return {
       program: 'unison',
       args: [to, original, '-force', original, '-times', '-auto', '-batch', '-silent'],
-      env: { UNISON: knowledge(this.#directory, 'client') },
-      server: this.#daemon.pid,
+      env: { UNISON: knowledge(this.directory, 'client') },
+      server: this.daemon.pid,
     };
-  }
-
-  stop(): void {
-    this.#daemon.stop();
   }
 }
 
