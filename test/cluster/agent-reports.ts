@@ -23,7 +23,7 @@ interface Agent {
   isRegistered: boolean;
   /** It was registered and is no more; it does not come back. */
   isRemoved: boolean;
-  /** The master knew it then: of one that came and went while it was down nobody can be told. */
+  /** The master knew it: of one that came and went while it was down nobody can be told. */
   isRemovedFromMaster: boolean;
   /** Reports count up; the last that was tried, and the last that was accepted. */
   tried: number;
@@ -129,9 +129,11 @@ function writeKeys(cluster: SimCluster, agents: readonly Agent[]): void {
   cluster.master.operator.write('etc/client.keys', lines.join(''), { isReplacing: true });
 }
 
-function isKnown(cluster: SimCluster, { id }: Agent): boolean {
-  return cluster.running.has(cluster.master.name) &&
-    cluster.masterNode.agents.parts.registrations.existence(id) === 'registered';
+/** Whether the master has an agent registered, running or not. */
+function isKnown({ master }: SimCluster, { id }: Agent): boolean {
+  const row = master.ports().database.prepare('SELECT source FROM registration WHERE id = ?')
+    .get(id);
+  return row !== undefined && row['source'] !== 'removed';
 }
 
 type Trouble = (cluster: SimCluster, agents: readonly Agent[], random: SeededRandom) => void;
