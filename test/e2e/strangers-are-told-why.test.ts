@@ -198,7 +198,8 @@ test('a token that was used, has expired, or is garbled lets nobody in: 8', asyn
     await assertNoEntry(short, late, late);
 
     const whole = await issue();
-    await assertNoEntry(`${whole.slice(0, 30)}x${whole.slice(31)}`, /token/i);
+    const mistyped = whole[30] === 'x' ? 'y' : 'x';
+    await assertNoEntry(`${whole.slice(0, 30)}${mistyped}${whole.slice(31)}`, /token/i);
     await assertNoEntry(whole.slice(0, -5), /token/i);
 
     // Whole, but not what the master has issued.
