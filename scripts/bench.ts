@@ -3,8 +3,9 @@
  *
  *     npm run bench [-- CASE...] [--rounds N] [--files N] [--quick] [--svg] [--page FILE]
  *
- * Without a case it runs all of them, and when that was at full size it writes docs/performance.md,
- * with --svg its picture too. Otherwise the tables are only printed, unless --page names a file.
+ * Without a case it runs all that do not take long by design, and when that was at full size it
+ * writes docs/performance.md, with --svg its pictures too. Otherwise the tables are only printed,
+ * unless --page names a file: of a page that is there, the sections of the cases are replaced.
  * --quick is for whoever changes a case: small trees, one round. Packs the binary before, except
  * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc. Nothing else
  * should run on the machine meanwhile; the load is written down.
@@ -13,11 +14,12 @@
  * else as much of that as the machine allows. Everything lies in one temporary directory, below
  * $TMPDIR where that is set; it takes about 20 GB at full size, and is removed at the very end.
  */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
 import { parseArgs } from 'node:util';
-import type { BenchOptions, Case, Section } from '../test/bench/harness.ts';
+import type { BenchOptions, Case } from '../test/bench/harness.ts';
+import type { Measured, PageContent } from '../test/bench/page.ts';
 import { runInOwnSurroundings } from '../test/bench/own-surroundings.ts';
 import { packExecutable, writeChecksums } from './build.ts';
 import { dist, root } from './tools.ts';
@@ -58,8 +60,8 @@ async function measureCases(request: Request): Promise<void> {
   process.once('SIGINT', interrupt);
   try {
     const facts = machineFacts(bench.directory);
-    const sections = await runCases(bench, chosen);
-    await writeResults(request, sections, facts);
+    const measured = await runCases(bench, chosen);
+    await writeResults(request, { facts, measured, order: cases.map(({ name }) => name) });
   } finally {
     process.off('SIGINT', interrupt);
     await bench.close();
@@ -69,33 +71,34 @@ async function measureCases(request: Request): Promise<void> {
 async function runCases(
   bench: Parameters<Case['run']>[0],
   chosen: readonly Case[],
-): Promise<Section[]> {
-  const { sectionMarkdown } = await import('../test/bench/page.ts');
-  const sections: Section[] = [];
-  for (const one of chosen) {
-    console.error(`${one.name}: ${one.summary}`);
-    const section = await one.run(bench);
-    console.log(`\n${sectionMarkdown(section)}`);
-    sections.push(section);
+): Promise<Measured[]> {
+  const { circumstances, sectionMarkdown } = await import('../test/bench/page.ts');
+  const measured: Measured[] = [];
+  for (const { name, summary, run } of chosen) {
+    console.error(`${name}: ${summary}`);
+    const { roundsCount, filesCount, isQuick } = bench.options;
+    const words = ['npm run bench --', name, `--rounds ${roundsCount}`, `--files ${filesCount}`];
+    const command = [...words, ...isQuick ? ['--quick'] : []].join(' ');
+    const how = { name, command, ...circumstances() };
+    measured.push({ ...how, section: await run(bench) });
+    console.log(`\n${sectionMarkdown(measured.at(-1)!)}`);
   }
-  return sections;
+  return measured;
 }
 
 async function writeResults(
-  { page, roundsCount }: Request,
-  sections: readonly Section[],
-  facts: readonly (readonly [string, string])[],
+  { page }: Request,
+  content: Omit<PageContent, 'former'>,
 ): Promise<void> {
   const { performancePage } = await import('../test/bench/page.ts');
   // A picture without a page is for looking at only.
   const directory = page === undefined ? dist : dirname(page);
-  for (const { picture } of sections) {
+  for (const { section: { picture } } of content.measured) {
     if (picture !== undefined) save(join(directory, picture.fileName), picture.svg);
   }
   if (page === undefined) return;
-  const command = ['npm run bench', ...quoted(process.argv.slice(2))].join(' ');
-  const date = new Date().toISOString().slice(0, 10);
-  save(page, performancePage(sections, { command, date, roundsCount, facts }));
+  const former = existsSync(page) ? readFileSync(page, 'utf8') : '';
+  save(page, performancePage({ ...content, former }));
 }
 
 // ---
@@ -135,11 +138,9 @@ function chooseCases(cases: readonly Case[], names: readonly string[]): readonly
     const known = cases.map((one) => one.name).join(', ');
     throw new Error(`Cannot measure "${name}": known cases are ${known}`);
   }
-  return names.length === 0 ? cases : cases.filter(({ name }) => names.includes(name));
-}
-
-function quoted(words: readonly string[]): string[] {
-  return words.length === 0 ? [] : ['--', ...words];
+  return cases.filter(({ name, isLong = false }) =>
+    names.length === 0 ? !isLong : names.includes(name)
+  );
 }
 
 function save(path: string, text: string): void {

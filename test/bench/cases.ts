@@ -1,10 +1,13 @@
 /** All measurements, in the order of the page. */
 import { agents } from './agents.ts';
 import { atRest } from './at-rest.ts';
-import { fanOut, fleetAgents } from './fleet.ts';
+import { fanOut } from './fan-out.ts';
+import { fleetAgents } from './fleet-agents.ts';
+import { fleetChange } from './fleet-change.ts';
 import { firstSync } from './first-sync.ts';
 import type { Case } from './harness.ts';
 import { largeFile } from './large-file.ts';
+import { lastingChange } from './lasting-change.ts';
 import { noChange } from './no-change.ts';
 import { oneChange } from './one-change.ts';
 import { scan } from './scan.ts';
@@ -21,5 +24,7 @@ export const cases: readonly Case[] = [
   startUp,
   agents,
   fanOut,
+  fleetChange,
   fleetAgents,
+  lastingChange,
 ];

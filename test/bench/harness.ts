@@ -51,6 +51,8 @@ export interface Case {
   readonly name: string;
   /** One line for people who look for a case. */
   readonly summary: string;
+  /** Takes its time by design, and is run only when it is named. @default false */
+  readonly isLong?: boolean;
   readonly run: (bench: Bench) => Promise<Section>;
 }
 

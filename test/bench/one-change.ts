@@ -1,7 +1,7 @@
 /** How long one changed file takes from the master's disk to the worker's. */
-import { readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
 import type { TestNode } from '../e2e/cluster.ts';
 import { pause } from '../e2e/program.ts';
+import { changeArrives, changeFile } from './change.ts';
 import { repeatedCopies } from './contestants.ts';
 import {
   alternate,
@@ -14,15 +14,7 @@ import {
 import { DaemonWatch } from './processes.ts';
 import { count, duration, median, percentile, resultsTable, size } from './table.ts';
 import { SyncthingPair, watchDelaySeconds } from './syncthing.ts';
-import { treePath, treeText, wordsFrom, writeTree } from './tree.ts';
-
-/** A change that has not arrived after this long is lost, ms. */
-const arrivalLimitMs = 30_000;
-
-/** Pause between two looks at the worker's disk, ms; the error of each latency. */
-const lookMs = 0.25;
-
-const words = wordsFrom(2);
+import { writeTree } from './tree.ts';
 
 export const oneChange: Case = {
   name: 'one-change',
@@ -115,7 +107,7 @@ async function pushedChanges(
     // Not in step with any interval of the daemons.
     await pause(100 + (i * 37) % 400);
     // Far apart in the tree: 7919 is prime.
-    latenciesMs.push(await changeArrives(bench, from, to, i * 7919 % filesCount));
+    latenciesMs.push(await changeArrives(bench, from, [to], i * 7919 % filesCount));
   }
   const [sent, received] = await Promise.all(watches.map((watch) => watch.end()));
   return [
@@ -125,32 +117,4 @@ async function pushedChanges(
     duration(received!.cpuMs / changesCount),
     duration(sent!.cpuMs / changesCount),
   ];
-}
-
-async function changeArrives(bench: Bench, from: string, to: string, index: number) {
-  const path = treePath(to, index);
-  const before = statSync(path).ino;
-  const startMs = changeFile(bench, from, index);
-  const cell = new Int32Array(new SharedArrayBuffer(4));
-  // Who does not replace it at once leaves a moment without it.
-  while ([before, undefined].includes(statSync(path, { throwIfNoEntry: false })?.ino)) {
-    // Blocks: a timer would be up to 2 ms late.
-    Atomics.wait(cell, 0, 0, lookMs);
-    if (performance.now() - startMs > arrivalLimitMs) {
-      throw new Error(`A change did not arrive at "${path}" within ${arrivalLimitMs} ms`);
-    }
-  }
-  const latencyMs = performance.now() - startMs;
-  if (readFileSync(path, 'utf8') === readFileSync(treePath(from, index), 'utf8')) return latencyMs;
-  throw new Error(`"${path}" is not what was put in place on the master`);
-}
-
-/** Replaces a file whole and gives the moment before. */
-function changeFile(bench: Bench, root: string, index: number): number {
-  // Beside the tree, so that the rename is all that happens in it.
-  const draft = bench.freshPath('draft');
-  writeFileSync(draft, treeText(words, draft));
-  const startMs = performance.now();
-  renameSync(draft, treePath(root, index));
-  return startMs;
 }
