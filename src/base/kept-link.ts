@@ -53,6 +53,24 @@ export abstract class KeptLink<Link> {
     return this.#connectionsCount;
   }
 
+  /** Connects once, and says hello. The link is published before this resolves. */
+  abstract connect(signal: AbortSignal): Promise<Link>;
+
+  /** Does work over the link that there is, or over one that is made for it and closed after it. */
+  async during<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    if (this.link.value !== undefined) return await work();
+    const link = await this.connect(signal);
+    try {
+      return await work();
+    } finally {
+      this.release(link);
+      this.link.publish(undefined);
+    }
+  }
+
+  /** Closes a link whose work is done. */
+  protected abstract release(link: Link): void;
+
   /** The master has answered the hello. */
   protected connected(link: Link): void {
     this.#connectedMs = this.#ports.clock.monotonicMs();

@@ -5,9 +5,8 @@ import { describeError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { PlainPorts } from '../ports.ts';
 import type { RoundProgress } from '../tasks/integrity/execution.ts';
-import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
+import { leftDifferent } from '../tasks/integrity/round-result.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
-import { closingLine } from '../tasks/task.ts';
 import { callAnswer } from '../wazuh/calls.ts';
 import { answering, type Connection } from '../wazuh/connection.ts';
 import { type FernetKeys, fernetKeys } from '../wazuh/fernet.ts';
@@ -21,6 +20,7 @@ import { WazuhIntegrity } from '../wazuh/worker/integrity.ts';
 import { nativeTelling, originalTelling, type WorkerTelling } from '../wazuh/worker/telling.ts';
 import { type AskForNews, WdbAgents } from '../wazuh/worker/wdb-agents.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
+import { askedRound } from './asked-round.ts';
 import type { CheckDocument, StatusDocument, SyncDocument } from './documents.ts';
 import { KnownMaster } from './known-master.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -166,14 +166,7 @@ export class WazuhWorkerNode {
    * is made for this and closed after it.
    */
   async withSession<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#isRunning || this.#connection !== undefined) return await work();
-    const { connection } = await this.#dialer.connect(signal);
-    try {
-      return await work();
-    } finally {
-      connection.close();
-      this.#dialer.link.publish(undefined);
-    }
+    return await (this.#isRunning ? work() : this.#dialer.during(signal, work));
   }
 
   /** One round at once. A connection is needed: that of `run`, or one made by `withSession`. */
@@ -182,30 +175,16 @@ export class WazuhWorkerNode {
     signal: AbortSignal,
     onProgress?: (progress: RoundProgress) => void,
   ): Promise<SyncDocument> {
-    const { clock } = this.#ports;
-    const log = this.#ports.log.child(this.#integrity.title);
-    const startedMs = clock.monotonicMs();
-    const round = this.#integrity.synchronise({
-      signal,
-      log,
-      isDryRun: request.dryRun,
-      isPatient: true,
-      onProgress,
-      onWork: () => {
-        if (!this.#tell.tellsRounds) log.log('info', 'Starting.');
+    const integrity = this.#integrity;
+    const { result, durationMs } = await askedRound(
+      { clock: this.#ports.clock, log: this.#ports.log.child(integrity.title) },
+      { signal, isDryRun: request.dryRun, onProgress, isToldElsewhere: this.#tell.tellsRounds },
+      async (asked) => {
+        const granted = await integrity.synchronise({ ...asked, isPatient: true });
+        if (granted === undefined) throw new Error('Invariant broken: a patient round is granted');
+        return granted;
       },
-    });
-    // As the scheduler does: the log tells how a round has ended, whoever wanted it.
-    round.catch((error: unknown) => {
-      if (!signal.aborted) log.log('error', describeError(error));
-    });
-    const result = await round;
-    if (result === undefined) throw new Error('Invariant broken: a patient round is granted');
-    const durationMs = clock.monotonicMs() - startedMs;
-    if (!request.dryRun && !this.#tell.tellsRounds) {
-      const { level, text, facts } = closingLine(reportOf(result), durationMs);
-      log.log(level, text, facts);
-    }
+    );
     if (!request.dryRun) await this.#tellAgents(signal);
     return syncDocument(this.facts.identity.node, result, { isDryRun: request.dryRun, durationMs });
   }

@@ -13,12 +13,12 @@ import { Renewal, renewByMaster } from '../tasks/certificates.ts';
 import { compareWithMaster } from '../tasks/integrity/compare.ts';
 import type { RoundProgress } from '../tasks/integrity/execution.ts';
 import { Integrity, publishedHandlers } from '../tasks/integrity/integrity.ts';
-import type { RoundResult } from '../tasks/integrity/round-result.ts';
-import { leftDifferent, reportOf } from '../tasks/integrity/round-result.ts';
+import { leftDifferent, type RoundResult } from '../tasks/integrity/round-result.ts';
 import { KeepAlive, keepAliveHandlers } from '../tasks/keep-alive.ts';
 import { Scheduler } from '../tasks/scheduler.ts';
 import { closingLine, type Task } from '../tasks/task.ts';
 import { agentsStatusDocument } from './agent-documents.ts';
+import { askedRound } from './asked-round.ts';
 import type { ApproveDocument, CheckDocument, RollbackDocument } from './documents.ts';
 import type { StatusDocument, SyncDocument } from './documents.ts';
 import type { NodeFacts } from './node-facts.ts';
@@ -127,14 +127,7 @@ export class WorkerNode {
    * made for this and closed after it.
    */
   async withSession<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
-    if (this.#isRunning || this.link !== undefined) return await work();
-    const { session } = await this.#dialer.connect(signal);
-    try {
-      return await work();
-    } finally {
-      session.close('finished', 'The command is done');
-      this.#dialer.link.publish(undefined);
-    }
+    return await (this.#isRunning ? work() : this.#dialer.during(signal, work));
   }
 
   /** One round at once. A session is needed: that of `run`, or one made by `connect`. */
@@ -143,25 +136,13 @@ export class WorkerNode {
     signal: AbortSignal,
     onProgress?: (progress: RoundProgress) => void,
   ): Promise<SyncDocument> {
-    const { clock } = this.#ports;
-    const log = this.#ports.log.child(this.#integrity.title);
-    const startedMs = clock.monotonicMs();
-    const round = this.#integrity.synchronise({
-      signal,
-      log,
-      isDryRun: request.dryRun,
-      onProgress,
-      onWork: () => log.log('info', 'Starting.'),
-    });
-    // As the scheduler does: the log tells how a round has ended, whoever wanted it.
-    round.catch((error: unknown) => {
-      if (!signal.aborted) log.log('error', describeError(error));
-    });
-    const result = await round;
-    const durationMs = clock.monotonicMs() - startedMs;
+    const integrity = this.#integrity;
+    const { result, durationMs } = await askedRound(
+      { clock: this.#ports.clock, log: this.#ports.log.child(integrity.title) },
+      { signal, isDryRun: request.dryRun, onProgress },
+      (asked) => integrity.synchronise(asked),
+    );
     if (!request.dryRun) {
-      const { level, text, facts } = closingLine(reportOf(result), durationMs);
-      log.log(level, text, facts);
       await this.#exchangeAgents(signal);
       // A node that knows one-shot rounds alone has no other occasion.
       if (!this.#isRunning) await this.#renewOnce(signal);

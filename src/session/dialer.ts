@@ -103,6 +103,10 @@ export class Dialer extends KeptLink<MasterLink> {
     }
   }
 
+  protected release({ session }: MasterLink): void {
+    session.close('finished', 'The command is done');
+  }
+
   // --- internals -----------------------------------------------------------------------------
 
   /** A session with the next address, its other end known to be our master (`#judge`). */

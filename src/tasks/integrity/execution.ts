@@ -43,6 +43,9 @@ export interface RoundProgress {
   readonly bytesTotal: number;
 }
 
+/** Of a round that has only begun. */
+export const nothingYet = { filesDone: 0, filesTotal: 0, bytesDone: 0, bytesTotal: 0 } as const;
+
 /** What carrying out needs. */
 export interface ExecutionPorts {
   readonly clock: Clock;

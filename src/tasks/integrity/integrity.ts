@@ -33,7 +33,7 @@ import type { Session } from '../../session/session.ts';
 import type { RoundReport, Task, Turn } from '../task.ts';
 import type { AppliedState } from './applied-state.ts';
 import { compareWithMaster, type Comparison } from './compare.ts';
-import { PlanExecution, type RoundHooks, type RoundProgress } from './execution.ts';
+import { nothingYet, PlanExecution, type RoundHooks, type RoundProgress } from './execution.ts';
 import { judgeDifferences } from './judging.ts';
 import { type LeftOut, reportOf, resultOf, type RoundResult, type Work } from './round-result.ts';
 
@@ -142,7 +142,6 @@ export class Integrity implements Task {
       throw this.#ports.lastError() ??
         new ClusterError('unreachable', 'Cannot synchronise: no master is connected');
     }
-    const nothingYet = { filesDone: 0, filesTotal: 0, bytesDone: 0, bytesTotal: 0 };
     onProgress?.({ phase: 'scanning', ...nothingYet });
     const scan = await tree.refresh(signal);
     this.#problems.report(log, scan.problems);
@@ -191,16 +190,12 @@ export class Integrity implements Task {
       onProgress,
     });
     const { placing } = execution;
-    const expected = this.#reload.expect(plans.map((plan) => plan.set.name));
+    const changed = plans.map((plan) => plan.set.name);
     try {
-      await execution.run(session);
-    } catch (error) {
-      if (!placing.hasBegun) expected.takeBack();
-      throw error;
+      await this.#reload.around(changed, placing, () => execution.run(session));
     } finally {
       await this.#ports.tree.scanner.flush();
     }
-    if (placing.changedCount === 0) expected.takeBack();
     return { placing, bytes: execution.bytes };
   }
 

@@ -21,11 +21,21 @@ export class PendingReload {
     this.#hooks = hooks;
   }
 
-  /** Notes that sets are about to be changed; gives what takes the note back. */
-  expect(sets: readonly string[]): { takeBack(): void } {
+  /** Changes files of sets: noted before, and the note taken back where none was changed. */
+  async around(
+    sets: readonly string[],
+    placing: { readonly hasBegun: boolean; readonly changedCount: number },
+    change: () => Promise<void>,
+  ): Promise<void> {
     const before = this.#sets();
     this.#note([...new Set([...before, ...sets])]);
-    return { takeBack: () => this.#note(before) };
+    try {
+      await change();
+    } catch (error) {
+      if (!placing.hasBegun) this.#note(before);
+      throw error;
+    }
+    if (placing.changedCount === 0) this.#note(before);
   }
 
   /** Tells of what was changed, if anything was. */

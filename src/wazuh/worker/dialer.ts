@@ -125,6 +125,10 @@ export class WazuhDialer extends KeptLink<WazuhLink> {
     return link;
   }
 
+  protected release({ connection }: WazuhLink): void {
+    connection.close();
+  }
+
   // --- internals -----------------------------------------------------------------------------
 
   #connectionOn(stream: Stream, answers: MasterAnswers): Connection {

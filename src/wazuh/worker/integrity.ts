@@ -18,9 +18,10 @@ import type { IndexStore } from '../../files/index-store.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
 import type { RecentLosses } from '../../files/recent-losses.ts';
-import type { Clock, Hashing, Logger, Random, Zlib } from '../../ports.ts';
+import type { Clock, Hashing, Random, Zlib } from '../../ports.ts';
 import type { AppliedState } from '../../tasks/integrity/applied-state.ts';
-import type { RoundHooks, RoundProgress } from '../../tasks/integrity/execution.ts';
+import { nothingYet, type RoundHooks } from '../../tasks/integrity/execution.ts';
+import type { RoundRequest } from '../../tasks/integrity/integrity.ts';
 import { judgeDifferences } from '../../tasks/integrity/judging.ts';
 import { PendingReload } from '../../tasks/integrity/pending-reload.ts';
 import { Placing } from '../../tasks/integrity/placing.ts';
@@ -88,15 +89,9 @@ export interface IntegrityEvents {
 }
 
 /** What a round is asked to do. */
-export interface WazuhRoundRequest {
-  readonly signal: AbortSignal;
-  readonly log: Logger;
-  readonly isDryRun?: boolean;
+export interface WazuhRoundRequest extends RoundRequest {
   /** Ask again while the master grants nothing. @default false: the round is over then */
   readonly isPatient?: boolean;
-  readonly onProgress?: ((progress: RoundProgress) => void) | undefined;
-  /** Called when it is known that something has to be done. */
-  readonly onWork?: () => void;
 }
 
 /** The worker's task. */
@@ -284,22 +279,19 @@ export class WazuhIntegrity implements Task {
     await applier.retain((path) => wanted.has(path));
     const sets = plans.map((plan) => plan.set.name);
     const removed = plans.flatMap((plan) => plan.remove.map(({ path }) => path));
-    const expected = this.#reload.expect(sets);
     try {
-      if (hooks.hasValidation) {
-        const change = { generation, sets, staged: applier.staged(), removed };
-        await hooks.validate(change, request.signal);
-      }
-      await placing.commit();
-      await placing.remove(plans);
-      await placing.finish();
-    } catch (error) {
-      if (!placing.hasBegun) expected.takeBack();
-      throw error;
+      await this.#reload.around(sets, placing, async () => {
+        if (hooks.hasValidation) {
+          const change = { generation, sets, staged: applier.staged(), removed };
+          await hooks.validate(change, request.signal);
+        }
+        await placing.commit();
+        await placing.remove(plans);
+        await placing.finish();
+      });
     } finally {
       await tree.scanner.flush();
     }
-    if (placing.changedCount === 0) expected.takeBack();
     return { placing, bytes };
   }
 
@@ -332,7 +324,3 @@ export class WazuhIntegrity implements Task {
     return work === undefined ? { ...result, failures } : result;
   }
 }
-
-// ---
-
-const nothingYet = { filesDone: 0, filesTotal: 0, bytesDone: 0, bytesTotal: 0 };

@@ -25,12 +25,16 @@ function world(reload: () => Promise<void> = () => Promise.resolve()) {
   return { told, restart: () => new PendingReload(store, hooks) };
 }
 
-test('PendingReload.tell() tells of all that was expected, once', async () => {
+const changed = { hasBegun: true, changedCount: 1 };
+const nothingChanged = { hasBegun: false, changedCount: 0 };
+const work = () => Promise.resolve();
+
+test('PendingReload.tell() tells of all that was changed, once', async () => {
   const { told, restart } = world();
   const pending = restart();
   await pending.tell(1, signal);
-  pending.expect(['rules', 'lists']);
-  pending.expect(['rules', 'shared']);
+  await pending.around(['rules', 'lists'], changed, work);
+  await pending.around(['rules', 'shared'], changed, work);
   await pending.tell(2, signal);
   await pending.tell(3, signal);
   assert.deepEqual(told.map(({ generation, sets }) => [generation, sets]), [
@@ -43,7 +47,8 @@ test('PendingReload remembers through a restart until the command has come to it
   const { told, restart } = world(() =>
     isStopped ? Promise.reject(new Error('stopped')) : Promise.resolve()
   );
-  restart().expect(['rules']);
+  // The process ends in the middle of a change.
+  void restart().around(['rules'], changed, () => new Promise(() => {}));
   await assert.rejects(restart().tell(2, signal), /stopped/);
   isStopped = false;
   await restart().tell(2, signal);
@@ -51,11 +56,15 @@ test('PendingReload remembers through a restart until the command has come to it
   assert.deepEqual(told.map(({ sets }) => sets), [['rules'], ['rules']]);
 });
 
-test('PendingReload.expect() is taken back without what was expected before', async () => {
+test('PendingReload.around() forgets a change that changed nothing, and only that', async () => {
   const { told, restart } = world();
   const pending = restart();
-  pending.expect(['rules']);
-  pending.expect(['lists']).takeBack();
+  const fail = () => Promise.reject(new Error('cut'));
+  await pending.around(['rules'], changed, work);
+  await pending.around(['lists'], nothingChanged, work);
+  await assert.rejects(pending.around(['shared'], nothingChanged, fail), /cut/);
+  const begun = { hasBegun: true, changedCount: 0 };
+  await assert.rejects(pending.around(['keys'], begun, fail), /cut/);
   await pending.tell(2, signal);
-  assert.deepEqual(told.map(({ sets }) => sets), [['rules']]);
+  assert.deepEqual(told.map(({ sets }) => sets), [['rules', 'keys']]);
 });
