@@ -300,10 +300,11 @@ export interface TreeWriter {
     moves: readonly Placement[],
   ): Promise<(FileFacts | Error)[]>;
   /**
-   * Keeps the present content of a path under a name in versions, by hard link where possible, and
-   * gives its facts. Undefined where there is nothing at the path.
+   * Keeps the present contents of paths under names in versions, by hard link where possible.
+   * One outcome for each, in order: the facts of what was kept, undefined where nothing is at the
+   * path, or the error that prevented it.
    */
-  keepVersion(path: BytePath, versionName: string): Promise<FileFacts | undefined>;
+  keepVersions(files: readonly KeptFile[]): Promise<(FileFacts | Error | undefined)[]>;
   /** Copies a kept version into staging. */
   stageVersion(versionName: string, name: string, attributes: FileAttributes): Promise<void>;
   discardVersions(versionNames: readonly string[]): Promise<void>;
@@ -342,6 +343,12 @@ export interface Placement {
    * outcome is an OccupiedError. @default false
    */
   readonly isNew?: boolean;
+}
+
+/** A file of the tree whose present content is to be kept. */
+export interface KeptFile {
+  readonly path: BytePath;
+  readonly versionName: string;
 }
 
 /** Reading and changing the managed tree. */

@@ -11,7 +11,7 @@ import type { Clock, Files, Logger } from '../ports.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { Journal, JournalRow } from './journal.ts';
-import { type KeepingPorts, keepLeaving, keepPresent } from './keeping.ts';
+import { type Changing, type KeepingPorts, keepLeaving, keepPresent } from './keeping.ts';
 import { isBelow, parentOf } from './paths.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
@@ -24,7 +24,7 @@ export interface CommitReport {
   readonly placed: readonly PlacedFile[];
   readonly createdCount: number;
   readonly replacedCount: number;
-  /** Where the disk ran full, all files after that are among these. */
+  /** Where the disk ran full, all files of later parts are among these. */
   readonly failures: readonly ApplyFailure[];
 }
 
@@ -161,26 +161,23 @@ export class TreeChanges {
     generation: number,
     report: Placing,
   ): Promise<PlaceChange[]> {
-    const { staging, clock } = this.#ports;
+    if (slice.length === 0) return [];
+    const { staging } = this.#ports;
+    const full = report.failures.find(isNoSpace)?.error;
+    const changing = slice.map(({ set, previous, entry: { path } }) => (
+      { path, set: set.name, generation, previous }
+    ));
+    const outcomes = full ?? await keepPresent(this.#keeping, changing);
     const kept: PlaceChange[] = [];
     const dropped: string[] = [];
-    let full = report.failures.find(isNoSpace);
-    for (const item of slice) {
-      const { set, previous, entry: { path } } = item;
-      try {
-        if (full !== undefined) throw full.error;
-        const version = await keepPresent(
-          this.#keeping,
-          { path, set: set.name, generation, previous },
-        );
-        kept.push({ placement: item, version });
-      } catch (error) {
-        const failure = failureOf(path, error);
-        report.failures.push(failure);
-        dropped.push(item.stagedName);
-        if (isNoSpace(failure)) full = failure;
+    for (const [at, placement] of slice.entries()) {
+      const version = outcomes instanceof Error ? outcomes : outcomes[at]!;
+      if (version instanceof Error) {
+        report.failures.push({ path: placement.entry.path, error: version });
+        dropped.push(placement.stagedName);
+      } else {
+        kept.push({ placement, version });
       }
-      await clock.breathe();
     }
     await staging.discardNames(dropped);
     return kept;
@@ -246,20 +243,23 @@ export class TreeChanges {
     generation: number,
     report: { readonly removed: BytePath[]; readonly failures: ApplyFailure[] },
   ): Promise<void> {
-    const { files, staging, versions, clock } = this.#ports;
-    const changes: Change[] = [];
+    const { files, staging, versions } = this.#ports;
+    const admitted: Changing[] = [];
     for (const previous of slice) {
       const { path } = previous;
       try {
         staging.admit(path, set.name);
-        const changing = { path, set: set.name, generation, previous };
-        const version = await keepLeaving(this.#keeping, changing);
-        if (version === undefined) report.removed.push(path);
-        else changes.push({ placement: undefined, version });
+        admitted.push({ path, set: set.name, generation, previous });
       } catch (error) {
         report.failures.push(failureOf(path, error));
       }
-      await clock.breathe();
+    }
+    const changes: Change[] = [];
+    for (const [at, version] of (await keepLeaving(this.#keeping, admitted)).entries()) {
+      const { path } = admitted[at]!;
+      if (version === undefined) report.removed.push(path);
+      else if (version instanceof Error) report.failures.push({ path, error: version });
+      else changes.push({ placement: undefined, version });
     }
     if (changes.length === 0) return;
     const rows = await this.#begin(changes);

@@ -77,7 +77,7 @@ export async function openFiles(options: FilesOptions): Promise<DiskFiles> {
     discardStaged: (names) => staging.discard(names),
     freeBytes: () => staging.freeBytes(),
     place: (moves) => placer.place(moves),
-    keepVersion: (path, versionName) => versions.keep(path, versionName),
+    keepVersions: (files) => versions.keep(files),
     stageVersion: (versionName, name, attributes) => versions.stage(versionName, name, attributes),
     discardVersions: (versionNames) => versions.discard(versionNames),
     versions: () => versions.names(),

@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import type { BytePath } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
-import type { Clock, FileAttributes, FileFacts } from '../ports.ts';
+import type { Clock, FileAttributes, FileFacts, KeptFile } from '../ports.ts';
 import {
   copyContent,
   createFlags,
@@ -24,6 +24,7 @@ import { PrivateDirectory } from './private-directory.ts';
 import type { RootedDirectory, SystemPath } from './rooted-directory.ts';
 import type { Staging } from './staging.ts';
 import { temporaryName, temporaryPrefix } from './temporaries.ts';
+import { walkEach } from './walks.ts';
 
 /**
  * Why a file cannot be linked but may well be copied: another file system, one without links or
@@ -64,22 +65,20 @@ export class KeptVersions {
     return this.#directory.path;
   }
 
-  /** As `TreeWriter.keepVersion`. */
-  async keep(path: BytePath, versionName: string): Promise<FileFacts | undefined> {
-    const version = this.#directory.locate(versionName);
-    await this.#ports.clock.breathe();
-    let source: number | undefined;
-    try {
-      const kept = this.#linkOrOpen(path, version);
-      if (typeof kept !== 'number') return kept;
-      source = kept;
-      return await this.#copy(source, version);
-    } catch (error) {
-      if (saysAbsent(error)) return undefined;
-      throw fileError('keep a version of', path, error, 'writer');
-    } finally {
-      if (source !== undefined) fs.closeSync(source);
-    }
+  /** As `TreeWriter.keepVersions`. */
+  async keep(files: readonly KeptFile[]): Promise<(FileFacts | Error | undefined)[]> {
+    const outcomes = Array.from<FileFacts | Error | undefined>({ length: files.length });
+    const toCopy: number[] = [];
+    await walkEach(this.#ports, files, (walk, { path, versionName }, index) => {
+      try {
+        outcomes[index] = linkAnew(walk.locate(path), this.#directory.locate(versionName));
+      } catch (error) {
+        if (unlinkable.has(systemCode(error))) toCopy.push(index);
+        else outcomes[index] = keepingError(path, error);
+      }
+    });
+    for (const index of toCopy) outcomes[index] = await this.#keepCopy(files[index]!);
+    return outcomes;
   }
 
   /** As `TreeWriter.stageVersion`. */
@@ -112,26 +111,25 @@ export class KeptVersions {
     return this.#directory.names();
   }
 
-  /**
-   * Links the file to the version and gives its facts; where that is not possible opens the file,
-   * to be copied, and gives its descriptor.
-   */
-  #linkOrOpen(path: BytePath, version: string): FileFacts | number {
+  async #keepCopy({ path, versionName }: KeptFile): Promise<FileFacts | Error | undefined> {
+    let source: number | undefined;
+    try {
+      source = this.#open(path);
+      return await this.#copy(source, this.#directory.locate(versionName));
+    } catch (error) {
+      return keepingError(path, error);
+    } finally {
+      if (source !== undefined) fs.closeSync(source);
+    }
+  }
+
+  #open(path: BytePath): number {
     const walk = this.#ports.root.walk();
     try {
       const source = walk.locate(path);
+      // Looked at first: to open a device can have consequences.
       if (!fs.lstatSync(source).isFile()) throw notRegular();
-      try {
-        linkAnew(source, version);
-      } catch (error) {
-        if (!unlinkable.has(systemCode(error))) throw error;
-        return fs.openSync(source, readFlags);
-      }
-      // A link to a link, where the file was swapped for one just now, must not stay.
-      const facts = factsOf(fs.lstatSync(version));
-      if (facts.kind === 'file') return facts;
-      fs.unlinkSync(version);
-      throw notRegular();
+      return fs.openSync(source, readFlags);
     } finally {
       walk.close();
     }
@@ -163,7 +161,8 @@ export class KeptVersions {
 
 // ---
 
-function linkAnew(source: SystemPath, version: string): void {
+/** Links a file to a version and gives its facts. */
+function linkAnew(source: SystemPath, version: string): FileFacts {
   try {
     fs.linkSync(source, version);
   } catch (error) {
@@ -171,6 +170,16 @@ function linkAnew(source: SystemPath, version: string): void {
     fs.unlinkSync(version);
     fs.linkSync(source, version);
   }
+  const facts = factsOf(fs.lstatSync(version));
+  if (facts.kind === 'file') return facts;
+  // A link to a symbolic link, or to anything else that may have stood there, must not stay.
+  fs.unlinkSync(version);
+  throw notRegular();
+}
+
+/** What a failure to keep a file means: nothing where there is none. */
+function keepingError(path: BytePath, error: unknown): ClusterError | undefined {
+  return saysAbsent(error) ? undefined : fileError('keep a version of', path, error, 'writer');
 }
 
 function notRegular(): BlockedPathError {

@@ -16,9 +16,10 @@ import { BlockedPathError, fileError, systemCode } from './file-errors.ts';
 import { moveDirectory, newDirectories } from './new-directories.ts';
 import type { Ownership } from './ownership.ts';
 import { parentOf, type RootedDirectory, type SystemPath, type Walk } from './rooted-directory.ts';
-import { concurrently, inSlices } from './slices.ts';
+import { concurrently } from './slices.ts';
 import type { Staging } from './staging.ts';
 import { temporaryName } from './temporaries.ts';
+import { walkEach } from './walks.ts';
 
 /** What placing works with. */
 export interface PlacerPorts {
@@ -58,7 +59,7 @@ export class Placer {
     const outcomes = Array.from<Outcome>({ length: moves.length });
     const single = await this.#placeDirectories(moves, outcomes);
     const crossing: number[] = [];
-    await this.#walkEach(single, (walk, index) => {
+    await walkEach(this.#ports, single, (walk, index) => {
       const move = moves[index]!;
       try {
         outcomes[index] = this.#move(walk, move);
@@ -81,7 +82,7 @@ export class Placer {
   ): Promise<number[]> {
     const { staging } = this.#ports;
     const { directories, single } = newDirectories(moves);
-    await this.#walkEach(directories, (walk, directory) => {
+    await walkEach(this.#ports, directories, (walk, directory) => {
       const facts = moveDirectory(staging, walk, directory);
       for (const [at, { index }] of directory.moves.entries()) {
         if (facts === undefined) single.push(index);
@@ -120,7 +121,7 @@ export class Placer {
     });
     const failures = await this.#flushCopies(copies);
     const placedNames: string[] = [];
-    await this.#walkEach(copies, (walk, copy) => {
+    await walkEach(this.#ports, copies, (walk, copy) => {
       const move = moves[copy.index]!;
       try {
         if (failures.has(copy)) throw failures.get(copy);
@@ -200,30 +201,6 @@ export class Placer {
     } finally {
       walk.close();
     }
-  }
-
-  // ---
-
-  /** Calls `work` for each item, with a walk that ends before anything else may run. */
-  async #walkEach<T>(
-    items: readonly T[],
-    work: (walk: Walk, item: T, index: number) => void,
-  ): Promise<void> {
-    await inSlices(this.#ports.clock, items.length, (start, mayGoOn) => {
-      let walk: Walk;
-      try {
-        walk = this.#ports.root.walk();
-      } catch (error) {
-        throw fileError('enter', '', error, 'writer');
-      }
-      try {
-        let index = start;
-        do work(walk, items[index]!, index++); while (index < items.length && mayGoOn());
-        return index;
-      } finally {
-        walk.close();
-      }
-    });
   }
 }
 

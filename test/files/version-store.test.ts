@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keepVersion } from '../keep-version.ts';
 import type { NewVersion, RestorePlan, VersionStore } from '../../src/files/version-store.ts';
 import { TreeWorld } from './tree-world.ts';
 
@@ -15,7 +16,7 @@ async function note(
   const name = hasContent ? `${path}.${generation}` : undefined;
   if (name !== undefined) {
     tree.node.operator.write('etc/rules/x', name);
-    await tree.run(tree.ports.files.keepVersion('etc/rules/x', name));
+    await tree.run(keepVersion(tree.ports.files, 'etc/rules/x', name));
     tree.node.operator.remove('etc/rules/x');
   }
   const hash = hasContent ? '0123456789abcdef' : undefined;
@@ -170,7 +171,7 @@ test('VersionStore.clean() makes database and disk agree', async () => {
   await note(tree, store, 1, 'a', 'replaced');
   await note(tree, store, 1, 'b', 'replaced');
   tree.node.operator.write('etc/rules/x', 'orphan');
-  await tree.run(tree.ports.files.keepVersion('etc/rules/x', 'orphan'));
+  await tree.run(keepVersion(tree.ports.files, 'etc/rules/x', 'orphan'));
   await tree.run(tree.ports.files.discardVersions(['a.1']));
   const report = await tree.run(store.clean());
   assert.deepEqual(report, { discardedCount: 1, lostCount: 1 });

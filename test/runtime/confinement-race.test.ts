@@ -9,6 +9,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { Worker } from 'node:worker_threads';
+import { keepVersion } from '../keep-version.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import type { SwapOrder } from './programs/swapper.ts';
@@ -121,9 +122,9 @@ test('TreeWriter.remove() and removeDirectory() take nothing outside during swap
   assertOnly(outcomes, ['refused']);
 });
 
-test('TreeWriter.keepVersion() keeps nothing from outside during swaps', async () => {
+test('TreeWriter.keepVersions() keeps nothing from outside during swaps', async () => {
   const { world, outcomes } = await raceIn(({ files }, index) => {
-    return files.keepVersion('d/sub/victim', `v${index}`);
+    return keepVersion(files, 'd/sub/victim', `v${index}`);
   });
   assertOnly(outcomes, ['refused']);
   const kept = await world.files.versions();
@@ -164,7 +165,7 @@ test('TreeReader reads nothing from outside during swaps', async () => {
 
 test('a file that is swapped for a link is neither followed nor kept', async () => {
   const { world, outcomes } = await raceIn(async ({ files }, index) => {
-    if (index % 3 === 0) return files.keepVersion('d/sub/victim', `v${index}`);
+    if (index % 3 === 0) return keepVersion(files, 'd/sub/victim', `v${index}`);
     if (index % 3 === 1) return readText(files, 'd/sub/victim');
     await files.stageAll([{ name: 's', bytes: bytes('inside'), attributes }]);
     return (await files.place([{ name: 's', path: 'd/sub/victim', directoryMode: 0o700 }]))[0];

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { keepVersion } from '../keep-version.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { openFiles } from '../../src/runtime/files.ts';
@@ -86,7 +87,7 @@ test('TreeWriter changes nothing through a link or above the root', async () => 
       const [outcome] = await files.place([{ name: 's', path, directoryMode: 0o700 }]);
       assert.equal(codeOf(outcome), 'refused', `place ${path}`);
       await assert.rejects(files.remove(path), { code: 'refused' }, `remove ${path}`);
-      await assert.rejects(files.keepVersion(path, 'v'), { code: 'refused' }, `keep ${path}`);
+      await assert.rejects(keepVersion(files, path, 'v'), { code: 'refused' }, `keep ${path}`);
     }
     const empty = `${directory}/empty`;
     await assert.rejects(files.removeDirectory(empty), { code: 'refused' }, empty);
@@ -114,7 +115,7 @@ test('the error for a blocked path names the link, and escapes what a name could
 test('a link to a link is kept as no version, and a link is removed by nobody', async () => {
   const { files, root } = await makeTrap();
   for (const path of ['absolute', 'twice', 'd/e/deep']) {
-    await assert.rejects(files.keepVersion(path, 'v'), { code: 'refused' });
+    await assert.rejects(keepVersion(files, path, 'v'), { code: 'refused' });
     await assert.rejects(files.remove(path), { code: 'refused' });
     assert.equal(await files.removeDirectory(path), false);
     assert.ok(fs.lstatSync(join(root, path)).isSymbolicLink());

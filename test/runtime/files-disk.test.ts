@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { keepVersion } from '../keep-version.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import { temporaryPrefix } from '../../src/runtime/temporaries.ts';
 import {
@@ -138,7 +139,7 @@ test('TreeWriter keeps versions by copy where they are on another volume', async
     stateParent: temporaryDirectory(otherVolume),
   });
   await place('a', 'old');
-  assert.equal((await files.keepVersion('a', 'v1'))?.kind, 'file');
+  assert.equal((await keepVersion(files, 'a', 'v1'))?.kind, 'file');
   assert.equal(fs.statSync(join(root, 'a')).nlink, 1);
   // Not even a change in place reaches a copy.
   fs.writeFileSync(join(root, 'a'), 'edited');

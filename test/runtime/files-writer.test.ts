@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { after, test } from 'node:test';
+import { keepVersion } from '../keep-version.ts';
 import { fromText } from '../../src/base/bytes.ts';
 import { codeOf, describeError } from '../../src/base/errors.ts';
 import * as paths from '../../src/files/paths.ts';
@@ -121,7 +122,7 @@ test('TreeWriter takes only plain names for staging and versions', async () => {
     await assert.rejects(files.stage(name, 0), refused);
     await assert.rejects(files.stageAll([{ name, bytes: bytes(''), attributes: plain }]), refused);
     await assert.rejects(files.discardStaged([name]), refused);
-    await assert.rejects(files.keepVersion('a', name), refused);
+    await assert.rejects(keepVersion(files, 'a', name), refused);
     await assert.rejects(files.discardVersions([name]), refused);
     await assert.rejects(files.stageVersion(name, 'x', plain), refused);
     const [outcome] = await files.place([{ name, path: 'a', directoryMode: 0o700 }]);
@@ -156,7 +157,7 @@ test('TreeWriter.discardStaged() and discardVersions() take what is there', asyn
   await files.discardStaged(['a', 'none']);
   assert.deepEqual([...(await files.staged()).keys()], ['b']);
   await place('x', 'content');
-  await files.keepVersion('x', 'v1');
+  await keepVersion(files, 'x', 'v1');
   await files.discardVersions(['v1', 'none']);
   assert.deepEqual(await files.versions(), []);
 });
@@ -195,7 +196,7 @@ test('TreeWriter writes names of 255 bytes, with line breaks, and of any bytes',
     facts(await place(path, 'again'));
     const raw = fs.readdirSync(root, { encoding: 'buffer' }).map((each) => each.toString('latin1'));
     assert.ok(raw.includes(name));
-    assert.equal((await files.keepVersion(path, 'v'))?.kind, 'file');
+    assert.equal((await keepVersion(files, path, 'v'))?.kind, 'file');
     await files.flushDirectories([name]);
     assert.equal(await files.remove(path), true);
     assert.equal(await files.removeDirectory(name), true);
@@ -206,11 +207,11 @@ test('TreeWriter writes names of 255 bytes, with line breaks, and of any bytes',
 test('TreeWriter keeps versions and brings them back', async () => {
   const { files, root, place, text } = await makeFilesWorld();
   await place('d/a', 'old');
-  assert.equal((await files.keepVersion('d/a', 'v1'))?.size, 'old'.length);
+  assert.equal((await keepVersion(files, 'd/a', 'v1'))?.size, 'old'.length);
   assert.equal(fs.statSync(join(root, 'd/a')).nlink, 2);
-  assert.equal(await files.keepVersion('none', 'v2'), undefined);
-  assert.equal(await files.keepVersion('none/below', 'v2'), undefined);
-  await assert.rejects(files.keepVersion('d', 'v2'), { code: 'refused' });
+  assert.equal(await keepVersion(files, 'none', 'v2'), undefined);
+  assert.equal(await keepVersion(files, 'none/below', 'v2'), undefined);
+  await assert.rejects(keepVersion(files, 'd', 'v2'), { code: 'refused' });
   await place('d/a', 'new');
   assert.deepEqual(await files.versions(), ['v1']);
   await files.stageVersion('v1', 'back', { ...plain, mode: 0o600 });
@@ -218,7 +219,7 @@ test('TreeWriter keeps versions and brings them back', async () => {
   assert.equal(facts(back).mode, 0o600);
   assert.equal(text('d/a'), 'old');
   await place('d/a', 'third');
-  const again = await files.keepVersion('d/a', 'v1');
+  const again = await keepVersion(files, 'd/a', 'v1');
   assert.equal(again?.size, 'third'.length, 'replaces a version of that name');
   await files.stageVersion('v1', 'back', plain);
   await files.place([{ name: 'back', path: 'd/b', directoryMode: 0o700 }]);

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { keepVersion } from '../keep-version.ts';
 import { toHex } from '../../src/base/bytes.ts';
 import { codeOf } from '../../src/base/errors.ts';
 import type { FileAttributes, FileFacts, HashOutcome } from '../../src/ports.ts';
@@ -143,7 +144,7 @@ test('TreeWriter takes plain names only for staging and versions', async () => {
   const { files, settle } = oneDisk();
   for (const name of ['', '.', '..', 'a/', 'a/b/c', 'a/b\n', '.hidden', 'a b']) {
     await assert.rejects(settle(files.stage(name, 0)), { code: 'refused' });
-    await assert.rejects(settle(files.keepVersion('a', name)), { code: 'refused' });
+    await assert.rejects(settle(keepVersion(files, 'a', name)), { code: 'refused' });
   }
   await settle(files.flushStaged(['not-there', 'nor_this']));
 });
@@ -169,8 +170,8 @@ test('TreeWriter.place() goes through no link and out of no root, and reports ea
 test('TreeWriter keeps versions by link and brings them back', async () => {
   const { files, settle, place, text } = oneDisk();
   await place('a', 'old');
-  assert.equal((await settle(files.keepVersion('a', 'v1')))?.kind, 'file');
-  assert.equal(await settle(files.keepVersion('none', 'v2')), undefined);
+  assert.equal((await settle(keepVersion(files, 'a', 'v1')))?.kind, 'file');
+  assert.equal(await settle(keepVersion(files, 'none', 'v2')), undefined);
   await place('a', 'new');
   assert.deepEqual(await settle(files.versions()), ['v1']);
   await settle(files.stageVersion('v1', 'back', plain));
@@ -204,7 +205,7 @@ test('a full disk takes what fits, fails with noSpace, and counts what is freed'
   await settle(files.discardStaged(['s', 'none']));
   assert.equal(await settle(files.freeBytes()), 40);
   // A version shares its bytes with the file, and keeps them when that is gone.
-  await settle(files.keepVersion('a', 'v'));
+  await settle(keepVersion(files, 'a', 'v'));
   assert.equal(await settle(files.freeBytes()), 40);
   operator.remove('a');
   assert.equal(await settle(files.freeBytes()), 40);

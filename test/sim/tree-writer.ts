@@ -6,7 +6,7 @@
  */
 import { type BytePath, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError, type ErrorCode } from '../../src/base/errors.ts';
-import type { FileAttributes, FileFacts, StagedFile, TreeWriter } from '../../src/ports.ts';
+import type { FileAttributes, StagedFile, TreeWriter } from '../../src/ports.ts';
 import type { SimDisk } from './disk.ts';
 import { factsOf, type Inode } from './inode.ts';
 import type { Life } from './life.ts';
@@ -61,26 +61,18 @@ export function treeWriter(life: Life, disk: SimDisk): TreeWriter {
         if (staging.children.has(plainName(name))) disk.bind(staging, name, undefined);
       }),
 
-    place: async (moves) => {
-      const outcomes: (FileFacts | Error)[] = [];
-      for (const move of moves) {
-        try {
-          outcomes.push(await perform('place', move.path, () => tree.place(disk, move)));
-        } catch (error) {
-          outcomes.push(error instanceof Error ? error : new Error(String(error)));
-        }
-      }
-      return outcomes;
-    },
+    place: (moves) =>
+      outcomesOf(moves, (move) => perform('place', move.path, () => tree.place(disk, move))),
 
-    keepVersion: (path, versionName) =>
-      perform('keep', path, () => {
-        plainName(versionName);
-        const inode = tree.regularFile(disk, path, 'keep');
-        if (inode === undefined) return undefined;
-        disk.bind(versions, versionName, inode);
-        return factsOf(inode);
-      }),
+    keepVersions: (files) =>
+      outcomesOf(files, ({ path, versionName }) =>
+        perform('keep', path, () => {
+          plainName(versionName);
+          const inode = tree.regularFile(disk, path, 'keep');
+          if (inode === undefined) return undefined;
+          disk.bind(versions, versionName, inode);
+          return factsOf(inode);
+        })),
 
     stageVersion: (versionName, name, attributes) =>
       perform('stage version', name, () => {
@@ -128,6 +120,22 @@ function mustHave(directory: Inode, name: string): Inode {
   const inode = directory.children.get(plainName(name));
   if (inode === undefined) throw failure('notFound', 'use', name, 'it is not there');
   return inode;
+}
+
+/** Works on items one after the other; what fails is told in the place of a result. */
+async function outcomesOf<T, R>(
+  items: readonly T[],
+  work: (item: T) => Promise<R>,
+): Promise<(R | Error)[]> {
+  const outcomes: (R | Error)[] = [];
+  for (const item of items) {
+    try {
+      outcomes.push(await work(item));
+    } catch (error) {
+      outcomes.push(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+  return outcomes;
 }
 
 function openStaged(disk: SimDisk, name: string, offset: number): Inode {
