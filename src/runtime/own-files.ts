@@ -4,12 +4,12 @@
  * A secret is never readable by others, not even for a moment, never there in part, and never takes
  * the place of another file unless that is asked for.
  */
-import { randomBytes } from 'node:crypto';
 import { link, lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import { fromText } from '../base/bytes.ts';
+import { fromBytes, fromText, toHex } from '../base/bytes.ts';
 import { ClusterError } from '../base/errors.ts';
 import { fileError, saysAbsent, systemCode } from './file-errors.ts';
+import { systemRandom } from './random.ts';
 
 /** Largest text that is read: a configuration or a certificate has some KiB. */
 const TEXT_BYTES_MAX = 16 * 1024 * 1024;
@@ -35,7 +35,7 @@ export async function writeSecretFile(
   text: string,
   options: { readonly replace?: boolean } = {},
 ): Promise<void> {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}.tmp`;
+  const temporary = `${path}.${toHex(fromBytes(systemRandom.bytes(6)))}.tmp`;
   try {
     await writeDurably(temporary, text);
     if (options.replace === true) await rename(temporary, path);

@@ -5,6 +5,7 @@
  * Writing never waits and never ends the process; `flushed` tells when a slow pipe has taken all.
  */
 import process from 'node:process';
+import { AtOnceWriter, mayBeTerminal } from './at-once-writer.ts';
 
 /** One of the two standard streams. */
 export interface StandardStream {
@@ -20,30 +21,24 @@ export interface StandardStream {
 
 class ProcessStream implements StandardStream {
   readonly #name: 'stdout' | 'stderr';
+  readonly #descriptor: number;
+  readonly #atOnce: AtOnceWriter;
   #isWatched = false;
   #isBroken = false;
   /** Writes that have not left yet. */
   #pendingCount = 0;
   #waiting: (() => void)[] = [];
 
-  constructor(name: 'stdout' | 'stderr') {
+  constructor(name: 'stdout' | 'stderr', descriptor: number) {
     this.#name = name;
+    this.#descriptor = descriptor;
+    this.#atOnce = new AtOnceWriter(descriptor);
   }
 
   write(text: string): void {
-    const stream = process[this.#name];
-    if (!this.#isWatched) {
-      this.#isWatched = true;
-      // Without a listener, a pipe that its reader has closed would end the process.
-      stream.on('error', () => this.#break());
-    }
     if (this.#isBroken) return;
-    this.#pendingCount++;
-    try {
-      stream.write(text, () => this.#written());
-    } catch {
-      this.#break();
-    }
+    const rest = this.#isWatched ? text : this.#atOnce.write(text);
+    if (rest.length > 0) this.#writeLater(rest);
   }
 
   flushed(): Promise<void> {
@@ -53,7 +48,7 @@ class ProcessStream implements StandardStream {
   }
 
   get isTerminal(): boolean {
-    return process[this.#name].isTTY === true;
+    return mayBeTerminal(this.#descriptor) && process[this.#name].isTTY === true;
   }
 
   get columns(): number {
@@ -62,6 +57,22 @@ class ProcessStream implements StandardStream {
 
   get rows(): number {
     return this.isTerminal ? process[this.#name].rows || 24 : 24;
+  }
+
+  /** By the runtime's stream, which takes 10 ms to load. */
+  #writeLater(data: string | Uint8Array): void {
+    const stream = process[this.#name];
+    if (!this.#isWatched) {
+      this.#isWatched = true;
+      // Without a listener, a pipe that its reader has closed would end the process.
+      stream.on('error', () => this.#break());
+    }
+    this.#pendingCount++;
+    try {
+      stream.write(data, () => this.#written());
+    } catch {
+      this.#break();
+    }
   }
 
   #written(): void {
@@ -88,10 +99,10 @@ export const standardInput = {
 };
 
 /** Standard output: data. */
-export const standardOutput: StandardStream = new ProcessStream('stdout');
+export const standardOutput: StandardStream = new ProcessStream('stdout', 1);
 
 /** Standard error: messages. */
-export const standardError: StandardStream = new ProcessStream('stderr');
+export const standardError: StandardStream = new ProcessStream('stderr', 2);
 
 /** Whether text on a stream is to be coloured. */
 export function isColorWanted(

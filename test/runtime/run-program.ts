@@ -26,9 +26,15 @@ export interface Program {
 
 /** Starts a program without reading what it writes. */
 export function spawnProgram(name: string, args: readonly string[]): Program['process'] {
+  const [command = '', ...rest] = programCommand(name, args);
+  return spawn(command, rest, { stdio: 'pipe' });
+}
+
+/** What starts a program on the runtime of the test. */
+export function programCommand(name: string, args: readonly string[]): string[] {
   const file = fileURLToPath(new URL(`./programs/${name}.ts`, import.meta.url));
   const runtimeArgs = 'Deno' in globalThis ? ['run', '-A', '--no-check', '--quiet'] : [];
-  return spawn(process.execPath, [...runtimeArgs, file, ...args], { stdio: 'pipe' });
+  return [process.execPath, ...runtimeArgs, file, ...args];
 }
 
 /** Starts a program. */

@@ -1,5 +1,6 @@
 /** The process and its small files: programs of their own, and a real disk. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +17,7 @@ import {
   systemFacts,
   writeSecretFile,
 } from '../../src/runtime/system.ts';
-import { runProgram, spawnProgram, startProgram } from './run-program.ts';
+import { programCommand, runProgram, spawnProgram, startProgram } from './run-program.ts';
 import type { Program } from './run-program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'muster-system-'));
@@ -58,6 +59,30 @@ test('standardOutput reaches a slow pipe as a whole, whichever way the process e
     assert.equal(lines.at(-2), `29999 ${'x'.repeat(90)}`);
     assert.match(messages, /^false 80 done$/m);
   }
+});
+
+test('standardOutput reaches what a shell makes of it: a full pipe, a file behind what it has', () => {
+  const file = join(directory, 'output');
+  const run = (script: string, count: string) => {
+    const command = programCommand('write-much', [count, 'end']);
+    const { status, stderr } = spawnSync('sh', ['-c', script, file, ...command]);
+    return { status, messages: String(stderr) };
+  };
+  writeFileSync(file, 'before\n');
+  // Nobody reads before the pipe is full.
+  assert.deepEqual(run('{ "$@"; echo $? >&2; } | { sleep 1; cat; } >> "$0"', '30000'), {
+    status: 0,
+    messages: 'false 80 done\n5\n',
+  });
+  assert.deepEqual(run('"$@" >> "$0"', '10'), { status: 5, messages: 'false 80 done\n' });
+  assert.deepEqual(run('"$@" > /dev/null', '10'), { status: 5, messages: 'false 80 done\n' });
+  assert.equal(run('{ "$@"; echo $? >&2; } | true', '30000').messages, 'false 80 done\n5\n');
+  const lines = readFileSync(file, 'utf8').split('\n');
+  assert.equal(lines[0], 'before');
+  assert.deepEqual(
+    lines.slice(1, -1).map((line) => Number.parseInt(line)),
+    [...Array(30_000).keys(), ...Array(10).keys()],
+  );
 });
 
 test('standardOutput survives a reader that hangs up', async () => {
