@@ -23,10 +23,8 @@ export function toldAsOriginal(task: Task, facts: RoundFacts): Task {
       });
     case 'local-agent-groups':
       return told(task, (turn) => {
-        if (facts.workersCount() > 0) {
-          turn.starting();
-          return () => ({ level: 'info' });
-        }
+        turn.starting();
+        if (facts.workersCount() > 0) return () => ({ level: 'info' });
         turn.log.log('info', masterPhrases.localGroups.skipped().text);
         return () => ({});
       });

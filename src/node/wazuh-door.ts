@@ -141,7 +141,6 @@ export class WazuhDoor {
 
   /** Ends all connections. */
   async close(reason: string): Promise<void> {
-    if (this.#isOriginal) logPhrase(this.#ports.log, masterPhrases.main.stopping());
     for (const listener of this.#listeners) await listener.close();
     this.#local.close();
     await this.#master.close(reason);

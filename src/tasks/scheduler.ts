@@ -61,9 +61,15 @@ export class Scheduler {
   /**
    * Starts one of several loops of the same name, each for something else; a later one for the same
    * takes its place. When the signal is aborted, nothing is known of it any more.
+   * @param log the log with the tag of what it is for
    */
-  async startInstance(task: Task, instance: string, signal: AbortSignal): Promise<void> {
-    const loop = new TaskLoop(this.#ports, task, instance);
+  async startInstance(
+    task: Task,
+    instance: string,
+    signal: AbortSignal,
+    log: Logger = this.#ports.log.child(`Worker ${instance}`),
+  ): Promise<void> {
+    const loop = new TaskLoop({ ...this.#ports, log }, task, instance);
     const key = instanceKey(task.name, instance);
     this.#loops.set(key, loop);
     await loop.run(signal);
@@ -131,8 +137,7 @@ class TaskLoop {
     this.#instance = instance;
     this.#clock = ports.clock;
     this.#random = ports.random;
-    const log = instance === undefined ? ports.log : ports.log.child(`Worker ${instance}`);
-    this.#log = log.child(task.title);
+    this.#log = ports.log.child(task.title);
     this.#task = task;
   }
 

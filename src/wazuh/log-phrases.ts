@@ -57,10 +57,29 @@ function chunked(subtag: string) {
     ...starting(subtag),
     finished: (ms: number, count: number): Phrase =>
       info(`Finished in ${seconds(ms)}. Updated ${count} chunks.`),
-    failed: (messages: readonly string[]): Phrase => {
+    /** Some pieces were refused. */
+    finishedBadly: (ms: number, count: number, messages: readonly string[]): Phrase => {
       const shown = messages.map((message) => `'${message}'`).join(', ');
-      return error(`There were ${messages.length} chunks with errors: [${shown}]`);
+      return error(
+        `Finished in ${seconds(ms)}. Updated ${count} chunks. ` +
+          `There were ${messages.length} chunks with errors: [${shown}]`,
+      );
     },
+    /** The peer could do nothing with what was sent. */
+    failed: (text: string): Phrase =>
+      error(`There was an error while processing agent-groups on the peer: ${text}`),
+  };
+}
+
+/** The same where the pieces come in. */
+function received(subtag: string) {
+  const { starting: begin, finished } = chunked(subtag);
+  return {
+    starting: begin,
+    finished,
+    /** @param piece which of them, from 1 */
+    refused: (piece: number, count: number, text: string): Phrase =>
+      under(subtag).error(`Wazuh-db response for chunk ${piece}/${count} was not "ok": ${text}`),
   };
 }
 
@@ -80,7 +99,8 @@ export const masterPhrases = {
     serving: (host: string, port: number) => main.info(`Serving on ${socketText(host, port)}`),
     connected: (host: string, port: number) =>
       main.info(`Connection from ${socketText(host, port)}`),
-    stopping: () => main.info('Cancelling pending tasks.'),
+    /** The connection of a worker has ended. */
+    ended: () => main.info('Cancelling pending tasks.'),
   },
   localIntegrity: {
     /** What follows the duration. */
@@ -103,6 +123,12 @@ export const masterPhrases = {
       ),
   },
   agentInfo: chunked('Agent-info sync'),
+  keepAlive: {
+    missing: (node: string) =>
+      under('Keep alive').error(
+        `No keep alives have been received from ${node} in the last minute. Disconnecting`,
+      ),
+  },
   localGroups: {
     skipped: () => under('Local agent-groups').info('No clients connected. Skipping.'),
   },
@@ -138,12 +164,12 @@ export const workerPhrases = {
     skipped: () => under('Agent-info sync').info('No synchronization required, skipping.'),
   },
   groupsReceive: {
-    ...chunked('Agent-groups recv'),
+    ...received('Agent-groups recv'),
     askedForAll: () =>
       under('Agent-groups recv').info(
         'Sent request to obtain all agent-groups information from the master node.',
       ),
   },
-  groupsReceiveFull: chunked('Agent-groups recv full'),
+  groupsReceiveFull: received('Agent-groups recv full'),
   call,
 } as const;

@@ -64,7 +64,7 @@ test('a master tells of itself and of its Wazuh workers in the phrases of the or
       '[Master] [Local agent-groups] Finished in Ns.',
       '[Worker wazuh-1] [Agent-groups send] Starting.',
       '[Worker wazuh-1] [Agent-groups send] Finished in Ns. Updated 1 chunks.',
-      '[Master] [Main] Cancelling pending tasks.',
+      '[Worker wazuh-1] [Main] Cancelling pending tasks.',
     ]
   ) assert.ok(told.has(line), `${line}\nis not in\n${[...told].join('\n')}`);
   await world.stop();

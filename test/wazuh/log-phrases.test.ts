@@ -9,7 +9,8 @@ function line({ level, subtag, text }: Phrase): string {
 const counts = { missing: 3, shared: 2, extra: 1 };
 
 test('phrases of a master are those of real masters', () => {
-  const { main, integrityCheck, integritySync, localGroups, groupsSend, call } = masterPhrases;
+  const { main, keepAlive, integrityCheck, integritySync, localGroups, groupsSend, call } =
+    masterPhrases;
   assert.deepEqual(
     [
       main.serving('0.0.0.0', 1516),
@@ -19,7 +20,9 @@ test('phrases of a master are those of real masters', () => {
       integritySync.finished(61_234.9),
       localGroups.skipped(),
       groupsSend.finished(8, 1),
-      groupsSend.failed(['a', 'b']),
+      groupsSend.finishedBadly(8, 1, ['a', 'b']),
+      groupsSend.failed('what it says'),
+      keepAlive.missing('worker1'),
       call.received('get_agents_overview', 'worker1', '12345'),
     ].map(line),
     [
@@ -30,15 +33,17 @@ test('phrases of a master are those of real masters', () => {
       'INFO: [Integrity sync] Finished in 61.235s.',
       'INFO: [Local agent-groups] No clients connected. Skipping.',
       'INFO: [Agent-groups send] Finished in 0.008s. Updated 1 chunks.',
-      "ERROR: [Agent-groups send] There were 2 chunks with errors: ['a', 'b']",
+      "ERROR: [Agent-groups send] Finished in 0.008s. Updated 1 chunks. There were 2 chunks with errors: ['a', 'b']",
+      'ERROR: [Agent-groups send] There was an error while processing agent-groups on the peer: what it says',
+      'ERROR: [Keep alive] No keep alives have been received from worker1 in the last minute. Disconnecting',
       'INFO: [D API] Receiving request: get_agents_overview from worker1 (12345)',
     ],
   );
 });
 
 test('phrases of a worker are those of real workers', () => {
-  const { main, keepAlive, integrityCheck, integritySync, agentInfo, groupsReceiveFull } =
-    workerPhrases;
+  const { main, keepAlive, integrityCheck, integritySync, agentInfo } = workerPhrases;
+  const { groupsReceive, groupsReceiveFull } = workerPhrases;
   assert.deepEqual(
     [
       main.connected(),
@@ -49,6 +54,7 @@ test('phrases of a worker are those of real workers', () => {
       integritySync.counts(counts),
       agentInfo.skipped(),
       groupsReceiveFull.finished(20, 4),
+      groupsReceive.refused(2, 4, 'Error 2003'),
     ].map(line),
     [
       'INFO: [Main] Successfully connected to master.',
@@ -59,6 +65,7 @@ test('phrases of a worker are those of real workers', () => {
       'INFO: [Integrity sync] Files to create: 3 | Files to update: 2 | Files to delete: 1',
       'INFO: [Agent-info sync] No synchronization required, skipping.',
       'INFO: [Agent-groups recv full] Finished in 0.020s. Updated 4 chunks.',
+      'ERROR: [Agent-groups recv] Wazuh-db response for chunk 2/4 was not "ok": Error 2003',
     ],
   );
 });

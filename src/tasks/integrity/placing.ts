@@ -2,6 +2,7 @@
  * Putting in place what is staged, and removing: the end of carrying plans out, wherever the
  * contents came from. The scanner is told, so that nothing is read again.
  */
+import { codeOf } from '../../base/errors.ts';
 import type { Applier, ApplyFailure, CommitReport } from '../../files/apply.ts';
 import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
@@ -76,7 +77,8 @@ export class Placing {
     const { applier, log } = this.#ports;
     await applier.finish();
     for (const failure of this.failures.slice(0, failureLinesMax)) {
-      log.log('warning', failureText(failure));
+      // What changes while it is on its way comes with the next round: nothing is wrong.
+      log.log(codeOf(failure.error) === 'changed' ? 'info' : 'warning', failureText(failure));
     }
     const more = this.failures.length - failureLinesMax;
     if (more > 0) log.log('warning', `${more} further files failed`);

@@ -15,7 +15,7 @@ import type { Hello } from '../layouts.ts';
 import { welcomeText } from '../replies.ts';
 import { hostAndPort } from './host-text.ts';
 import { Peer } from './peer.ts';
-import type { MasterTelling } from './telling.ts';
+import { type MasterTelling, silenceText } from './telling.ts';
 
 /** What the door needs. */
 export interface DoorPorts {
@@ -175,9 +175,8 @@ export class Door {
       for (;;) {
         await clock.sleep(sweepEveryMs, connection.signal);
         if (clock.monotonicMs() - peer.heardMs < silenceMaxMs) continue;
-        const text = `${peer.node} has sent no keep-alive for ${silenceMaxMs / 1000} s`;
-        peer.log.log('error', `${text}: the connection is ended.`);
-        connection.close(new ClusterError('timeout', text));
+        this.#ports.tell.silent(peer.node, silenceMaxMs);
+        connection.close(new ClusterError('timeout', silenceText(peer.node, silenceMaxMs)));
         return;
       }
     } catch {

@@ -7,8 +7,6 @@
  * files: a new snapshot waits for the files that it was published with, but not for ever.
  */
 import { type Deferred, deferred, withDeadline } from '../../base/async.ts';
-import { displayText } from '../../base/bytes.ts';
-import { ClusterError } from '../../base/errors.ts';
 import type { Clock } from '../../ports.ts';
 import type { RoundReport, Task, Turn } from '../../tasks/task.ts';
 import { writeGroups } from '../agent-groups.ts';
@@ -54,11 +52,11 @@ export class GroupsSend implements Task {
   readonly schedule;
   readonly #ports: GroupsSendPorts;
   readonly #peer: Peer;
-  /** What the worker is to tell of what was sent. */
-  readonly #awaited: Partial<Record<Way, Deferred<AppliedResult>>> = {};
+  /** What the worker is to tell of what was sent; a text where it could not even read it. */
+  readonly #awaited: Partial<Record<Way, Deferred<AppliedResult | string>>> = {};
   #isAllWanted = false;
-  /** The snapshot that waits for files, and since when. */
-  #waiting: { readonly number: number; readonly sinceMs: number } | undefined;
+  /** Since when groups have been waiting for files, by the monotonic clock. */
+  #waitingSinceMs: number | undefined;
 
   constructor(ports: GroupsSendPorts, peer: Peer, options: { readonly intervalMs: number }) {
     this.#ports = ports;
@@ -85,9 +83,9 @@ export class GroupsSend implements Task {
     ];
   }
 
-  /** The worker has all published files: a snapshot may have waited for them. */
+  /** The worker has the files of a later generation: a snapshot may have waited for them. */
   filesCame(): void {
-    if (this.#waiting !== undefined) this.#ports.wake();
+    if (this.#waitingSinceMs !== undefined) this.#ports.wake();
   }
 
   async round(turn: Turn): Promise<RoundReport> {
@@ -108,15 +106,19 @@ export class GroupsSend implements Task {
 
   // ---
 
-  /** Whether the worker has the files of a snapshot, or has been waited for long enough. */
+  /**
+   * Whether the worker has the files of a snapshot, or has been waited for long enough. That counts
+   * from the first snapshot that had to wait: files and groups may change all the time.
+   */
   #hasFilesOf({ number, generation }: { readonly number: number; readonly generation: number }) {
-    if ((this.#peer.inStepWith ?? 0) >= generation) {
-      this.#waiting = undefined;
+    const { clock, confirmed } = this.#ports;
+    const isOld = confirmed.get(this.#peer.node) === number;
+    if (isOld || (this.#peer.inStepWith ?? 0) >= generation) {
+      this.#waitingSinceMs = undefined;
       return true;
     }
-    const nowMs = this.#ports.clock.monotonicMs();
-    if (this.#waiting?.number !== number) this.#waiting = { number, sinceMs: nowMs };
-    return nowMs - this.#waiting.sinceMs >= patienceMs;
+    this.#waitingSinceMs ??= clock.monotonicMs();
+    return clock.monotonicMs() - this.#waitingSinceMs >= patienceMs;
   }
 
   async #send(way: Way, message: GroupsMessage, { signal }: Turn): Promise<void> {
@@ -128,23 +130,28 @@ export class GroupsSend implements Task {
     const span: Span & { chunksCount: number } = health[key];
     const startedAtMs = clock.nowMs();
     tell.sendingGroups(sent);
-    const result = deferred<AppliedResult>();
-    result.promise.catch(() => {});
+    const result = deferred<AppliedResult | string>();
     this.#awaited[way] = result;
     try {
       const id = await sendString(connection, writeGroups(message.chunks), signal);
       await connection.request(command, id, { signal });
       const what = 'Waiting for the worker to apply groups';
       const applied = await withDeadline(clock, applyTimeoutMs, what, signal, () => result.promise);
+      if (typeof applied === 'string') {
+        tell.groupsFailed(sent, applied);
+        return;
+      }
       span.startedMs = startedAtMs;
       span.endedMs = clock.nowMs();
       span.chunksCount = applied.updated_chunks;
-      if (applied.error_messages.length > 0) {
-        tell.groupsRefused(sent, applied.error_messages);
+      const durationMs = clock.monotonicMs() - startedMs;
+      const { error_messages: problems, updated_chunks: chunksCount } = applied;
+      if (problems.length > 0) {
+        tell.groupsRefused(sent, { durationMs, chunksCount, problems });
         return;
       }
       confirmed.set(node, message.snapshot);
-      tell.groupsSent(sent, clock.monotonicMs() - startedMs, applied.updated_chunks);
+      tell.groupsSent(sent, durationMs, chunksCount);
     } finally {
       delete this.#awaited[way];
     }
@@ -156,8 +163,7 @@ export class GroupsSend implements Task {
   }
 
   #fail(way: Way, text: string): string {
-    const reason = `The worker could not apply groups: ${displayText(text)}`;
-    this.#awaited[way]?.reject(new ClusterError('failed', reason));
+    this.#awaited[way]?.resolve(text);
     return replyTexts.result;
   }
 }

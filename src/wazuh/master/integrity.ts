@@ -21,12 +21,14 @@ import {
 import {
   compareTables,
   type FileRow,
+  type FileTable,
   isSame,
   readLongTable,
   type TableDifference,
 } from '../file-table.ts';
 import { IncomingFiles, sendFile } from '../file-transfer.ts';
 import { replyTexts } from '../replies.ts';
+import { newTaskName } from '../task-name.ts';
 import { ArchiveBuilder } from './archive-builder.ts';
 import { ArchiveLimit } from './archive-limit.ts';
 import type { Peer } from './peer.ts';
@@ -44,8 +46,8 @@ export interface IntegrityPorts {
   readonly cycle: () => number;
   /** What could not be had for the published table is to be looked at again. */
   readonly retry: () => void;
-  /** The worker was found in step. */
-  readonly onInStep: () => void;
+  /** The worker was found to have the files of some generation. */
+  readonly onReached: () => void;
 }
 
 /** How long a worker may take for its archive, and for all of a check; ms. */
@@ -64,6 +66,8 @@ export class WorkerIntegrity {
   #check: Check | undefined;
   /** What is being sent, by the worker's task for it. */
   #sending: { readonly task: ByteString; isCancelled: boolean } | undefined;
+  /** What the last archive brought the worker to. */
+  #sent: PublishedFiles | undefined;
   /** The archive that was found in step last. */
   #inStep:
     | { readonly digest: ByteString; readonly files: number; published: PublishedFiles }
@@ -108,7 +112,11 @@ export class WorkerIntegrity {
     // A worker that begins anew has given up waiting.
     if (this.#check?.hasUploaded === true) throw internalFailure('A check goes on already');
     this.#check?.upload.reject(new ClusterError('superseded', 'The worker began a new check'));
-    const check: Check = { task: this.#newId(), upload: deferred(), hasUploaded: false };
+    const check: Check = {
+      task: newTaskName(this.#ports.random),
+      upload: deferred(),
+      hasUploaded: false,
+    };
     this.#check = check;
     this.#peer.health.isIntegrityFree = false;
     void this.#run(check);
@@ -201,6 +209,7 @@ export class WorkerIntegrity {
       files = table.size;
       difference = this.#ordered(compareTables(published.table, table), published);
       if (isSame(difference)) difference = undefined;
+      else this.#noteReached(table);
     }
     check.startedMs = startedAtMs;
     check.endedMs = clock.nowMs();
@@ -211,7 +220,17 @@ export class WorkerIntegrity {
     this.#inStep = { digest: upload.digest, files, published };
     this.#peer.inStepWith = published.generation.number;
     await this.#peer.connection.request('syn_m_c_ok', undefined, { signal });
-    this.#ports.onInStep();
+    this.#ports.onReached();
+  }
+
+  /** Where files change all the time a worker is never in step, but with what it was sent last. */
+  #noteReached(table: FileTable): void {
+    const sent = this.#sent;
+    if (sent === undefined || !isSame(this.#ordered(compareTables(sent.table, table), sent))) {
+      return;
+    }
+    this.#peer.inStepWith = sent.generation.number;
+    this.#ports.onReached();
   }
 
   /** A difference without what the master does not decide about. */
@@ -244,6 +263,7 @@ export class WorkerIntegrity {
       if (!signal.aborted) await this.#tellFailed(task, error, signal);
       throw error;
     }
+    this.#sent = published;
     sync.startedMs = startedAtMs;
     sync.endedMs = clock.nowMs();
     tell.synchronised(clock.monotonicMs() - startedMs, sync.counts);
@@ -287,16 +307,6 @@ export class WorkerIntegrity {
       ? error
       : internalFailure(describeError(error));
     await this.#peer.connection.request('syn_m_c_r', { task, failure }, { signal }).catch(() => {});
-  }
-
-  /** A random mark in the form of a UUID. */
-  #newId(): ByteString {
-    const bytes = this.#ports.random.bytes(16).slice();
-    bytes[6] = (bytes[6]! & 0x0f) | 0x40;
-    bytes[8] = (bytes[8]! & 0x3f) | 0x80;
-    const digits = toHex(fromBytes(bytes));
-    const at = [0, 8, 12, 16, 20, 32];
-    return at.slice(1).map((end, i) => digits.slice(at[i], end)).join('-');
   }
 }
 

@@ -38,7 +38,7 @@ export class Peer {
   /** Wall clock, ms since 1970. */
   readonly connectedMs: number;
   readonly health: PeerHealth;
-  /** The generation that the worker's last table was equal to, and whether it was the latest then. */
+  /** The latest generation that a table of the worker was equal to. */
   inStepWith: number | undefined;
   /** Whether the last table was equal to what was published; undefined before the first. */
   isInStep: boolean | undefined;

@@ -22,7 +22,10 @@ export interface PeerTelling {
   informed(durationMs: number, chunksCount: number): void;
   sendingGroups(send: GroupsSent): void;
   groupsSent(send: GroupsSent, durationMs: number, chunksCount: number): void;
-  groupsRefused(send: GroupsSent, problems: readonly string[]): void;
+  /** Some of them it could not apply. */
+  groupsRefused(send: GroupsSent, result: GroupsRefusal): void;
+  /** It could do nothing with what was sent. */
+  groupsFailed(send: GroupsSent, text: string): void;
 }
 
 /** Groups that are sent to a worker. */
@@ -33,12 +36,21 @@ export interface GroupsSent {
   readonly agentsCount: number;
 }
 
+/** What became of groups of which some were refused. */
+export interface GroupsRefusal {
+  readonly durationMs: number;
+  readonly chunksCount: number;
+  readonly problems: readonly string[];
+}
+
 /** All that is told. */
 export interface MasterTelling {
   /** Somebody connects. */
   connecting(host: string, port: number): void;
   /** A call of the API, of a node or of a program on this machine. */
   called(name: string, from: string, client: string): void;
+  /** The connection of a worker is ended that has kept silent for so long. */
+  silent(node: string, durationMs: number): void;
   ofWorker(node: string): PeerTelling;
 }
 
@@ -47,6 +59,11 @@ export function nativeTelling(log: Logger): MasterTelling {
   return {
     connecting: (host, port) => log.log('debug', `${host}:${port} connects.`),
     called: (name, from) => log.log('debug', `A call of ${name} from ${from}.`),
+    silent: (node, durationMs) =>
+      log.child(`Worker ${node}`).log(
+        'error',
+        `${silenceText(node, durationMs)}: the connection is ended.`,
+      ),
     ofWorker: (node) => nativePeerTelling(log.child(`Worker ${node}`)),
   };
 }
@@ -61,6 +78,7 @@ export function originalTelling(root: Logger): MasterTelling {
     connecting: (host, port) => logPhrase(root.child('Worker'), main.connected(host, port)),
     called: (name, from, client) =>
       logPhrase(root.child('Master'), masterPhrases.call.received(name, from, client)),
+    silent: (node) => logPhrase(root.child('Master'), masterPhrases.keepAlive.missing(node)),
     ofWorker: (node) => originalPeerTelling(root.child(`Worker ${node}`)),
   };
 }
@@ -74,6 +92,8 @@ function nativePeerTelling(log: Logger): PeerTelling {
   const agents = log.child('Agent-info sync');
   const groups = log.child('Agent-groups send');
   const nothing = (): void => {};
+  const tellProblem = (text: string): void =>
+    groups.log('error', `The worker could not apply groups: ${displayText(text)}`);
   return {
     log,
     connected: (remote, version) => log.log('info', `Connected from ${remote}, Wazuh ${version}.`),
@@ -99,11 +119,8 @@ function nativePeerTelling(log: Logger): PeerTelling {
         agentsCount === 0 ? 'debug' : 'info',
         `Finished in ${seconds(durationMs)}. Agents sent: ${agentsCount}.`,
       ),
-    groupsRefused: (_, problems) => {
-      for (const problem of problems) {
-        groups.log('error', `The worker could not apply groups: ${displayText(problem)}`);
-      }
-    },
+    groupsRefused: (_, { problems }) => problems.forEach(tellProblem),
+    groupsFailed: (_, text) => tellProblem(text),
   };
 }
 
@@ -118,7 +135,10 @@ function originalPeerTelling(log: Logger): PeerTelling {
     log,
     connected: (remote, version) =>
       log.child('Main').log('info', `Connected from ${remote}, Wazuh ${version}.`),
-    ended: (reason) => log.child('Main').log('info', `Connection ended: ${reason}`),
+    ended: (reason) => {
+      log.child('Main').log('debug', `Connection ended: ${reason}`);
+      tell(main.ended());
+    },
     checking: () => tell(integrityCheck.starting()),
     checked: (durationMs, filesCount, isSyncRequired) =>
       tell(integrityCheck.finished(durationMs, filesCount, isSyncRequired)),
@@ -132,9 +152,17 @@ function originalPeerTelling(log: Logger): PeerTelling {
     sendingGroups: (send) => tellGroups(send, groupsPhrases(send.isFull).starting()),
     groupsSent: (send, durationMs, count) =>
       tellGroups(send, groupsPhrases(send.isFull).finished(durationMs, count)),
-    groupsRefused: ({ isFull }, problems) =>
-      tell(groupsPhrases(isFull).failed(problems.map(displayText))),
+    groupsRefused: ({ isFull }, { durationMs, chunksCount, problems }) => {
+      const shown = problems.map(displayText);
+      tell(groupsPhrases(isFull).finishedBadly(durationMs, chunksCount, shown));
+    },
+    groupsFailed: ({ isFull }, text) => tell(groupsPhrases(isFull).failed(displayText(text))),
   };
+}
+
+/** That a worker has not been heard. */
+export function silenceText(node: string, durationMs: number): string {
+  return `${node} has sent no keep-alive for ${durationMs / 1000} s`;
 }
 
 function seconds(ms: number): string {

@@ -154,12 +154,12 @@ export class WazuhMaster {
         ...this.#ports,
         published: this.published,
         retry: () => void this.#retry(),
-        onInStep: () => groupsSend.filesCame(),
+        onReached: () => groupsSend.filesCame(),
       },
       peer,
     );
     const agents = new AgentsReceived(this.#ports, peer, strings);
-    const sending = scheduler.startInstance(groupsSend, node, connection.signal)
+    const sending = scheduler.startInstance(groupsSend, node, connection.signal, peer.log)
       .finally(() => this.#sending.delete(sending));
     this.#sending.add(sending);
     return [

@@ -26,11 +26,18 @@ export interface GroupsStore {
   globalHash(): Promise<string | undefined>;
 }
 
+/** A piece that could not be taken over. */
+export interface ChunkFailure {
+  /** Which, from 1. */
+  readonly chunk: number;
+  readonly text: string;
+}
+
 /** What is told of groups. */
 export interface GroupsEvents {
   groupsComing(isFull: boolean): void;
   groupsTaken(isFull: boolean, durationMs: number, count: number): void;
-  groupsFailed(isFull: boolean, problems: readonly string[]): void;
+  groupsFailed(isFull: boolean, failures: readonly ChunkFailure[], chunksCount: number): void;
   askedForAllGroups(): void;
 }
 
@@ -116,26 +123,26 @@ export class IncomingGroups {
   async #apply(chunks: readonly GroupsChunk[], isFull: boolean) {
     const { clock, store, tell } = this.#ports;
     const startedMs = clock.monotonicMs();
-    const problems: string[] = [];
+    const failures: ChunkFailure[] = [];
     let appliedCount = 0;
     tell.groupsComing(isFull);
-    for (const { agents } of chunks) {
+    for (const [i, { agents }] of chunks.entries()) {
       try {
         await store.apply(agents);
         appliedCount += 1;
       } catch (error) {
-        problems.push(describeError(error));
+        failures.push({ chunk: i + 1, text: describeError(error) });
       }
     }
-    if (isFull && problems.length === 0) {
+    if (isFull && failures.length === 0) {
       await store.keepOnly(new Set(chunks.flatMap(({ agents }) => agents.map(({ id }) => id))));
     }
     const durationMs = clock.monotonicMs() - startedMs;
+    if (failures.length > 0) tell.groupsFailed(isFull, failures, chunks.length);
     tell.groupsTaken(isFull, durationMs, appliedCount);
-    if (problems.length > 0) tell.groupsFailed(isFull, problems);
     return {
       updated_chunks: appliedCount,
-      error_messages: problems,
+      error_messages: failures.map(({ text }) => text),
       time_spent: durationMs / 1000,
     };
   }

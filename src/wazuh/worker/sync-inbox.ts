@@ -11,7 +11,7 @@
  * that owns it.
  */
 import { type Deferred, deferred, untilAborted } from '../../base/async.ts';
-import { type BytePath, type ByteString, fromBytes, toHex } from '../../base/bytes.ts';
+import type { BytePath, ByteString } from '../../base/bytes.ts';
 import { ClusterError } from '../../base/errors.ts';
 import type { Random } from '../../ports.ts';
 import { type Answer, answering } from '../connection.ts';
@@ -19,6 +19,7 @@ import { clusterFailure, internalFailure, WazuhFailure } from '../failure.ts';
 import type { FileOrders } from '../file-table.ts';
 import type { FileReceiver, FileSink } from '../file-transfer.ts';
 import { replyTexts } from '../replies.ts';
+import { newTaskName } from '../task-name.ts';
 import type { ArchiveIntake } from './archive-intake.ts';
 
 /** What the master answers to a check; undefined where nothing differs. */
@@ -102,7 +103,7 @@ export class SyncInbox {
     if (waiting === undefined || waiting.task !== undefined) {
       throw internalFailure('No integrity check is under way');
     }
-    waiting.task = uuidOf(this.#random.bytes(16));
+    waiting.task = newTaskName(this.#random);
     return waiting.task;
   }
 
@@ -138,11 +139,4 @@ function sinkOf(waiting: Waiting): FileSink {
     // The task ends without a whole archive then, and says so.
     discard: () => {},
   };
-}
-
-/** Some chance as a task is named. */
-function uuidOf(bytes: Uint8Array): string {
-  const hex = toHex(fromBytes(bytes));
-  const parts = [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20)];
-  return `${parts.join('-')}-${hex.slice(20)}`;
 }

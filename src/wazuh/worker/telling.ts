@@ -48,8 +48,8 @@ export function nativeTelling(log: Logger): WorkerTelling {
       const what = isFull ? 'all groups' : 'groups';
       groups.log('debug', `Took over ${what}: ${count} parts, ${(durationMs / 1000).toFixed(3)}s.`);
     },
-    groupsFailed: (_, problems) => {
-      for (const problem of problems) groups.log('error', `Cannot take over groups: ${problem}`);
+    groupsFailed: (_, failures) => {
+      for (const { text } of failures) groups.log('error', `Cannot take over groups: ${text}`);
     },
     askedForAllGroups: () =>
       groups.log('info', 'The groups are not those of the master: asked for all of them.'),
@@ -86,7 +86,11 @@ export function originalTelling(log: Logger): WorkerTelling {
     groupsComing: (isFull) => tell(groupsPhrases(isFull).starting()),
     groupsTaken: (isFull, durationMs, count) =>
       tell(groupsPhrases(isFull).finished(durationMs, count)),
-    groupsFailed: (isFull, problems) => tell(groupsPhrases(isFull).failed(problems)),
+    groupsFailed: (isFull, failures, count) => {
+      for (const { chunk, text } of failures) {
+        tell(groupsPhrases(isFull).refused(chunk, count, text));
+      }
+    },
     askedForAllGroups: () => tell(workerPhrases.groupsReceive.askedForAll()),
     called: (name, from, client) => tell(workerPhrases.call.received(name, from, client)),
   };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { readGroups } from '../../../src/wazuh/agent-groups.ts';
-import { MasterWorld } from './master-world.ts';
+import { fileOf, MasterWorld, rowOf } from './master-world.ts';
 import { PlayedWorker } from './played-worker.ts';
 
 const message = (chunks: unknown) =>
@@ -239,6 +239,53 @@ test('groups wait for the files that they were published with, but not for ever'
   await world.world.run({ forMs: 61_000 });
   await send(world);
   assert.equal(worker.strings.length, 2);
+  await world.finish();
+});
+
+test('groups come to a worker whose files change all the time', async () => {
+  const world = await MasterWorld.open();
+  const web = { 'etc/shared/web/agent.conf': fileOf('a') };
+  await world.publish(web);
+  world.register('agent1');
+  await world.assign({ 1: 'web' });
+  const worker = await PlayedWorker.join(world);
+  await worker.check(new Map());
+  await world.publish({ ...web, 'etc/rules/new.xml': fileOf('b') });
+  await send(world);
+  assert.equal(worker.strings.length, 0);
+  // By now it has what it was sent, and lacks what has come since.
+  await worker.check(new Map([['etc/shared/web/agent.conf', rowOf('etc/shared/', 'a')]]));
+  await world.world.run({ until: () => worker.strings.length > 0, limitMs: 1000 });
+  await world.finish();
+});
+
+test('groups that change all the time do not wait for ever either', async () => {
+  const world = await MasterWorld.open();
+  world.register('agent1');
+  await world.publish({});
+  const worker = await PlayedWorker.join(world);
+  for (let i = 0; i <= 6; i++) {
+    assert.equal(worker.strings.length, 0);
+    await world.assign({ 1: i % 2 === 0 ? 'web' : 'db' });
+    await world.publish({});
+    await send(world);
+    await world.world.run({ forMs: 10_000 });
+  }
+  assert.equal(worker.strings.length, 1);
+  await world.finish();
+});
+
+test('a worker that can do nothing with groups is sent them again', async () => {
+  const world = await MasterWorld.open();
+  world.register('agent1');
+  await world.assign({ 1: 'web' });
+  const worker = await PlayedWorker.join(world);
+  worker.groupsError = 'error while trying to load JSON: of some kind';
+  await send(world);
+  assert.match(world.logged('error').join('\n'), /could not apply groups: error while trying/);
+  worker.groupsError = undefined;
+  await send(world);
+  assert.deepEqual(groupsOf(worker).map(([, agents]) => agents), [[[1, 'web']], [[1, 'web']]]);
   await world.finish();
 });
 

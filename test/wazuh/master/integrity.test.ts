@@ -2,16 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { clusterFailure, WazuhFailure } from '../../../src/wazuh/failure.ts';
-import type { FileRow } from '../../../src/wazuh/file-table.ts';
 import { archiveBytesMin } from '../../../src/wazuh/master/archive-limit.ts';
-import { simHashing } from '../../sim/hashing.ts';
-import { fileOf, MasterWorld } from './master-world.ts';
+import { fileOf, MasterWorld, rowOf as row } from './master-world.ts';
 import { PlayedWorker } from './played-worker.ts';
-
-function row(setKey: string, content: string): FileRow {
-  const hash = simHashing.digest('blake2b', new TextEncoder().encode(content));
-  return { setKey, mtimeS: 1, hash, isMerged: false };
-}
 
 const published = { 'etc/rules/a.xml': fileOf('a'), 'etc/rules/b.xml': fileOf('b') };
 const equalTable = new Map([

@@ -19,6 +19,7 @@ import { defaultClusterJson } from '../../../src/wazuh/cluster-json.ts';
 import { type Answer, Connection } from '../../../src/wazuh/connection.ts';
 import { fernetKeys } from '../../../src/wazuh/fernet.ts';
 import { nativeTelling } from '../../../src/wazuh/master/telling.ts';
+import type { FileRow } from '../../../src/wazuh/file-table.ts';
 import { WazuhMaster } from '../../../src/wazuh/master/wazuh-master.ts';
 import { fileSet } from '../../files/material.ts';
 import { orderlyLink } from '../../session/session-pair.ts';
@@ -259,6 +260,12 @@ export class MasterWorld {
 /** The hello of a good worker. */
 export function helloOf(node: string, given: { cluster?: string; version?: string } = {}) {
   return { node, cluster: 'wazuh', nodeType: 'worker', version: '4.14.7', ...given };
+}
+
+/** The row of a worker's table for a file of this content. */
+export function rowOf(setKey: string, content: string): FileRow {
+  const hash = simHashing.digest('blake2b', new TextEncoder().encode(content));
+  return { setKey, mtimeS: 1, hash, isMerged: false };
 }
 
 /** A file of a text. */

@@ -62,6 +62,8 @@ export class PlayedWorker {
   connection!: Connection;
   /** Called for each string of groups; gives what the worker answers. */
   onGroups: (text: string) => readonly string[] = () => [];
+  /** In place of what became of groups, told once for each string. */
+  groupsError: string | undefined;
   #paths = 0;
 
   private constructor(stage: Stage, name: string) {
@@ -138,8 +140,11 @@ export class PlayedWorker {
           error_messages: this.onGroups(text),
           time_spent: 0,
         };
-        const answer = command === 'syn_g_m_w' ? 'syn_w_g_e' : 'syn_wgc_e';
-        this.connection.request(answer, result).catch(() => {});
+        const isFull = command === 'syn_g_m_w_c';
+        const told = this.groupsError === undefined
+          ? this.connection.request(isFull ? 'syn_wgc_e' : 'syn_w_g_e', result)
+          : this.connection.request(isFull ? 'syn_wgc_err' : 'syn_w_g_err', this.groupsError);
+        told.catch(() => {});
         return id;
       });
     const files = new IncomingFiles(simHashing, {
