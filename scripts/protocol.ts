@@ -75,6 +75,7 @@ const formats = [
   ['The borders of blocks', 'src/files/block-cutter.ts'],
   ['Lists of blocks, and ranges', 'src/files/block-list.ts'],
   ['Records of agents', 'src/agents/record-codec.ts'],
+  ['Data of an agent', 'src/agents/data-codec.ts'],
   ['Assignments', 'src/agents/assignment-rows.ts'],
   ['Parts of assignments', 'src/agents/assignment-parts.ts'],
   ['Digests of assignments', 'src/agents/assignment-digests.ts'],

@@ -9,7 +9,7 @@ import { inTransaction } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
 import type { AgentId } from './agent.ts';
 import { packRecord } from './record-codec.ts';
-import { type FactsStore, pendingLevels, refusals } from './store/facts.ts';
+import { type FactsStore, refusals } from './store/facts.ts';
 import type { Registrations } from './store/registrations.ts';
 
 /** Records of a chunk take at most so many bytes. */
@@ -68,11 +68,8 @@ export class Backlog {
     let sent: SentRecord[] = [];
     for (let after = 0;;) {
       const rows = this.#facts.pendingAfter(after);
-      for (const { id, status, order, pending, refusal } of rows) {
-        const { nodeOrderMs } = order;
+      for (const { id, status, order: { nodeOrderMs }, refusal, data } of rows) {
         const wasRefused = refusal !== refusals.none;
-        const isWhole = pending === pendingLevels.all && !wasRefused;
-        const data = isWhole ? this.#facts.data(id) : undefined;
         packRecord({ id, nodeOrderMs, status, data }, writer);
         sent.push({ id, nodeOrderMs, wasRefused });
         if (writer.length < chunkBytes) continue;

@@ -49,11 +49,6 @@ export function mergeStatus(
   };
 }
 
-export function isSameData(left: AgentData, right: AgentData): boolean {
-  return textColumnNames.every((name) => left[name] === right[name]) &&
-    JSON.stringify(left.labels) === JSON.stringify(right.labels);
-}
-
 export function isSameStatus(left: AgentStatus, right: AgentStatus): boolean {
   return left.last_keepalive === right.last_keepalive &&
     left.connection_status === right.connection_status &&

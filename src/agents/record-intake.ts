@@ -8,7 +8,7 @@ import type { AgentId, AgentStatus } from './agent.ts';
 import type { ChunkAnswer } from './backlog.ts';
 import { type AgentRecord, unpackRecords } from './record-codec.ts';
 import { isNewer, masterSeconds, masterTimeMs, type RecordOrder } from './record-order.ts';
-import type { FactsStore } from './store/facts.ts';
+import { type FactsStore, type Look, pendingLevels, refusals } from './store/facts.ts';
 
 /** Where records come from. */
 export interface RecordSource {
@@ -50,31 +50,41 @@ export class RecordIntake {
       // Before, since the records of several workers may arrive in one moment.
       await this.#clock.breathe();
       inTransaction(this.#database, () => {
-        for (const record of slice) this.#takeOne(record, source, outcome);
+        const looks = this.#facts.lookAll(slice.map(({ id }) => id));
+        for (const record of slice) this.#takeOne(record, source, looks, outcome);
       });
     }
     await this.#database.flush();
     return outcome;
   }
 
-  #takeOne(record: AgentRecord, source: RecordSource, outcome: Lists): void {
+  /** Takes one record, and notes in `looks` what it has made of its agent. */
+  #takeOne(
+    record: AgentRecord,
+    source: RecordSource,
+    looks: Map<AgentId, Look>,
+    outcome: Lists,
+  ): void {
     const { id, data } = record;
-    const { existence, known } = this.#facts.look(id);
+    const { existence, known } = looks.get(id)!;
     if (existence === 'removed') outcome.removed.push(id);
     else if (existence === 'unknown') outcome.refused.push(id);
     if (existence !== 'registered') return;
     const order = this.#orderOf(record, source);
     if (known !== undefined && !isNewer(order, known.order)) return;
     const status = inMasterTime(record.status, source.skewMs);
+    const row = { id, status, order, pending: pendingLevels.nothing, refusal: refusals.none };
     if (data !== undefined) {
       if (known === undefined) outcome.firstContacts.push(id);
-      this.#facts.save({ id, data, status, order, pending: 0, refusal: 0 });
+      this.#facts.save({ ...row, data });
     } else if (known !== undefined && isOfSource(known.order, source)) {
-      this.#facts.saveStatus({ id, status, order, pending: 0 }, known);
+      this.#facts.saveStatus(row, known);
     } else {
       // The data of another node may be older than the status that this node tells.
       outcome.wanted.push(id);
+      return;
     }
+    looks.set(id, { existence, known: row });
   }
 
   #orderOf({ nodeOrderMs }: AgentRecord, { node, epoch, skewMs }: RecordSource): RecordOrder {

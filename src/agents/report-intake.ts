@@ -5,14 +5,17 @@
  * reports of agents that it has not heard of, for the keys file may be on its way; the master, which
  * knows all, does not. Nobody takes one of an agent that was removed.
  */
+import { equalBytes } from '../base/bytes.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
 import { type AgentFacts, type AgentId, agentIdText } from './agent.ts';
-import { hasData, isSameData, isSameStatus, mergeData, mergeStatus } from './merge.ts';
+import { packData, type PackedData, unpackData } from './data-codec.ts';
+import { hasData, isSameStatus, mergeData, mergeStatus } from './merge.ts';
 import { nextOrderMs } from './record-order.ts';
 import type { AgentReport } from './report.ts';
 import {
   type FactsStore,
+  type Look,
   type PendingLevel,
   pendingLevels,
   type StatusRow,
@@ -58,8 +61,9 @@ export class ReportIntake {
     const firstContacts: AgentId[] = [];
     for (const slice of slices(reports.entries(), transactionRowsMax)) {
       inTransaction(this.#database, () => {
+        const looks = this.#facts.lookAll(slice.map(([, { id }]) => id));
         for (const [index, report] of slice) {
-          const problem = this.#takeOne(report, firstContacts);
+          const problem = this.#takeOne(report, looks, firstContacts);
           if (problem !== undefined) refused.push({ index, problem });
         }
       });
@@ -69,8 +73,13 @@ export class ReportIntake {
     return { refused, firstContacts };
   }
 
-  #takeOne({ id, facts: given }: AgentReport, firstContacts: AgentId[]): string | undefined {
-    const { existence, known } = this.#facts.look(id);
+  /** Takes one report, and notes in `looks` what it has made of its agent; gives what is wrong. */
+  #takeOne(
+    { id, facts: given }: AgentReport,
+    looks: Map<AgentId, Look>,
+    firstContacts: AgentId[],
+  ): string | undefined {
+    const { existence, known } = looks.get(id)!;
     if (existence === 'removed') return `agent ${agentIdText(id)} was removed`;
     const isMaster = this.#options.role === 'master';
     if (isMaster && existence === 'unknown') return `agent ${agentIdText(id)} is not known`;
@@ -85,22 +94,26 @@ export class ReportIntake {
     const level = data === undefined ? pendingLevels.status : pendingLevels.all;
     // The master has nobody to tell.
     const pending = isMaster ? pendingLevels.nothing : strongerOf(level, known);
-    if (data !== undefined) {
-      this.#facts.save({ id, data, status, order, pending, refusal: known?.refusal ?? 0 });
-    } else if (known !== undefined) {
-      this.#facts.saveStatus({ id, status, order, pending }, known);
-    }
+    const row = { id, status, order, pending, refusal: known?.refusal ?? 0 };
+    if (data !== undefined) this.#facts.save({ ...row, data });
+    else if (known !== undefined) this.#facts.saveStatus(row, known);
+    looks.set(id, { existence, known: row });
     if (known === undefined) firstContacts.push(id);
     return undefined;
   }
 
   /** The data after a report; undefined where they are as before. */
-  #newData(id: AgentId, given: Partial<AgentFacts>, known: StatusRow | undefined) {
-    if (known === undefined) return mergeData(given, undefined);
+  #newData(
+    id: AgentId,
+    given: Partial<AgentFacts>,
+    known: StatusRow | undefined,
+  ): PackedData | undefined {
+    if (known === undefined) return packData(mergeData(given, undefined));
     if (!hasData(given)) return undefined;
-    const before = this.#facts.data(id);
-    const data = mergeData(given, before);
-    return before !== undefined && isSameData(data, before) ? undefined : data;
+    const before = this.#facts.packedData(id);
+    if (before === undefined) return packData(mergeData(given, undefined));
+    const data = packData(mergeData(given, unpackData(before)));
+    return equalBytes(data, before) ? undefined : data;
   }
 
   #orderOf(known: StatusRow | undefined, lastKeepalive: number | null, nowMs: number) {

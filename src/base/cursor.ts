@@ -4,7 +4,7 @@
  * The reader trusts nothing: every read is checked against the end of the bytes and throws
  * `ProtocolError('malformed')`, so that rows from a peer can be read without further guards.
  */
-import { type ByteString, fromBytes } from './bytes.ts';
+import { type ByteString, fromBytes, fromText } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
 const TWO_32 = 2 ** 32;
@@ -62,6 +62,24 @@ export class ByteWriter {
     const at = this.#length;
     for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
     this.#length += text.length;
+  }
+
+  /** A Unicode text: u16 length of its UTF-8, and that. */
+  sizedText(text: string): void {
+    this.#room(2 + text.length);
+    const bytes = this.#bytes;
+    const at = this.#length + 2;
+    // One look at each character, since nearly every text is ASCII; another one is begun anew.
+    let seen = 0;
+    for (let i = 0; i < text.length; i++) {
+      const code = text.charCodeAt(i);
+      seen |= code;
+      bytes[at + i] = code;
+    }
+    const encoded = seen < 128 ? text : fromText(text);
+    this.u16(encoded.length);
+    if (seen < 128) this.#length += text.length;
+    else this.text(encoded);
   }
 
   bytes(bytes: Uint8Array): void {

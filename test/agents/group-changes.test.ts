@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentId } from '../../src/agents/agent.ts';
+import { packData } from '../../src/agents/data-codec.ts';
 import { FactsStore } from '../../src/agents/store/facts.ts';
 import { GroupsPair } from '../tasks/groups-pair.ts';
 import { factsOf } from './samples.ts';
@@ -11,7 +12,7 @@ function report(pair: GroupsPair, id: AgentId, platform: string): void {
   const facts = factsOf({ os_platform: platform, ip: '10.1.2.3', labels: [['role', 'db']] });
   new FactsStore(pair.masterDatabase).save({
     id,
-    data: facts,
+    data: packData(facts),
     status: facts,
     order: { node: 'worker', epoch: 'e', nodeOrderMs: 1, orderMs: 1 },
     pending: 0,

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import {
-  hasData,
-  isSameData,
-  isSameStatus,
-  mergeData,
-  mergeStatus,
-} from '../../src/agents/merge.ts';
+import { packData } from '../../src/agents/data-codec.ts';
+import { hasData, isSameStatus, mergeData, mergeStatus } from '../../src/agents/merge.ts';
 import { factsOf } from './samples.ts';
 
 const now = 1_800_000_000;
@@ -38,12 +33,13 @@ test('a keep-alive alone has no data, and comes from an active agent', () => {
   assert.equal(isSameStatus(status, { ...status }), true);
 });
 
-test('data are the same where every text and the order of the labels is', () => {
+test('data are packed to the same where every text and the order of the labels is', () => {
   const known = factsOf({ name: 'web', os_name: 'Debian', labels: [['a', '1'], ['b', '2']] });
-  assert.equal(isSameData(mergeData({ name: 'web' }, known), known), true);
-  assert.equal(isSameData(mergeData({ name: 'db' }, known), known), false);
+  const packed = packData(known);
+  assert.deepEqual(packData(mergeData({ name: 'web' }, known)), packed);
+  assert.notDeepEqual(packData(mergeData({ name: 'db' }, known)), packed);
   const labels = [['b', '2'], ['a', '1']] as const;
-  assert.equal(isSameData(mergeData({ labels }, known), known), false);
+  assert.notDeepEqual(packData(mergeData({ labels }, known)), packed);
   assert.equal(mergeData({ os_name: null }, known).os_name, null, 'null is forgotten');
   assert.equal(hasData({ labels: [] }), true);
 });

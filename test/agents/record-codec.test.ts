@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type AgentRecord, packRecord, unpackRecords } from '../../src/agents/record-codec.ts';
 import { agentIdMax, textColumnNames, textColumns } from '../../src/agents/agent.ts';
+import { packData } from '../../src/agents/data-codec.ts';
 import { labelLimits } from '../../src/agents/report.ts';
 import { ByteWriter } from '../../src/base/cursor.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
@@ -18,7 +19,7 @@ const unpack = (packed: Uint8Array) => [...unpackRecords(packed)];
 function recordOf(id: number, facts = factsOf()): AgentRecord {
   const { last_keepalive, connection_status, disconnection_time, status_code, ...data } = facts;
   const status = { last_keepalive, connection_status, disconnection_time, status_code };
-  return { id, nodeOrderMs: 1_800_000_000_000.5, status, data };
+  return { id, nodeOrderMs: 1_800_000_000_000.5, status, data: packData(data) };
 }
 
 const longest = factsOf({

@@ -80,3 +80,15 @@ test('ByteReader refuses to read beyond the end, whatever lies behind it', () =>
   assert.throws(() => reader.u32(), /end 1 bytes too early/);
   assert.equal(reader.u16(), 0, 'what is there can still be read');
 });
+
+test('a text with its length is the UTF-8 of it, also where it has to be begun anew', () => {
+  for (const text of ['', 'web', 'ünï', 'abc€𝄞', 'x'.repeat(5000) + 'ü']) {
+    const writer = new ByteWriter(1);
+    writer.sizedText(text);
+    const encoded = new TextEncoder().encode(text);
+    const reader = new ByteReader(writer.finish());
+    assert.equal(reader.u16(), encoded.length);
+    assert.deepEqual(reader.bytes(encoded.length), encoded);
+    assert.equal(reader.remaining, 0);
+  }
+});

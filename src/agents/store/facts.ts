@@ -6,15 +6,8 @@
  */
 import { transactionRowsMax } from '../../base/transaction.ts';
 import type { Database, SqlValue, Statement } from '../../ports.ts';
-import {
-  type AgentData,
-  type AgentId,
-  type AgentStatus,
-  type ConnectionStatus,
-  type Label,
-  type TextColumn,
-  textColumnNames,
-} from '../agent.ts';
+import type { AgentData, AgentId, AgentStatus, ConnectionStatus } from '../agent.ts';
+import { type PackedData, platformOf, unpackData } from '../data-codec.ts';
 import type { RecordOrder } from '../record-order.ts';
 import type { Existence } from './registrations.ts';
 
@@ -39,7 +32,12 @@ export interface StatusRow {
 
 /** A row of the table. */
 export interface FactsRow extends StatusRow {
-  readonly data: AgentData;
+  readonly data: PackedData;
+}
+
+/** A row that waits to be sent: its data where all of it does. */
+export interface PendingRow extends StatusRow {
+  readonly data: PackedData | undefined;
 }
 
 /** What decides what becomes of news about an agent. */
@@ -51,9 +49,8 @@ export interface Look {
 
 const statusColumns = ['last_keepalive', 'connection_status', 'disconnection_time', 'status_code'];
 const orderColumns = ['node_name', 'node_epoch', 'node_order_ms', 'order_ms'];
-const dataColumns = [...textColumnNames, 'labels'];
 const rowColumns = [...statusColumns, ...orderColumns, 'pending', 'refusal'];
-const columns = ['id', ...dataColumns, ...rowColumns];
+const columns = ['id', 'data', 'os_platform', ...rowColumns];
 
 /** Numbers of agents that one statement over many goes through. */
 const sweptIdsMax = 4_000;
@@ -83,15 +80,17 @@ export class FactsStore {
     const set = (names: readonly string[]) => names.map((name) => `${name} = ?`).join(', ');
     const list = columns.join(', ');
     this.#look = database.prepare(
-      `SELECT source, agent.id AS id, ${rowColumns.join(', ')}
-       FROM (SELECT ? AS wanted)
-       LEFT JOIN registration ON registration.id = wanted LEFT JOIN agent ON agent.id = wanted`,
+      `SELECT wanted.value AS wanted, source, agent.id AS id, ${rowColumns.join(', ')}
+       FROM json_each(?) AS wanted
+       LEFT JOIN registration ON registration.id = wanted.value
+       LEFT JOIN agent ON agent.id = wanted.value`,
     );
-    this.#selectData = database.prepare(
-      `SELECT ${dataColumns.join(', ')} FROM agent WHERE id = ?`,
-    );
+    this.#selectData = database.prepare('SELECT data FROM agent WHERE id = ?');
+    // REPLACE looks through all indexes for what it would replace, also where there is nothing.
+    const replaced = columns.slice(1).map((name) => `${name} = excluded.${name}`);
     this.#save = database.prepare(
-      `REPLACE INTO agent (${list}) VALUES (${columns.map(() => '?').join(', ')})`,
+      `INSERT INTO agent (${list}) VALUES (${columns.map(() => '?').join(', ')})
+       ON CONFLICT (id) DO UPDATE SET ${replaced.join(', ')}`,
     );
     this.#saveStatus = database.prepare(
       `UPDATE agent SET ${set([...statusColumns, ...orderColumns, 'pending'])} WHERE id = ?`,
@@ -104,8 +103,9 @@ export class FactsStore {
     );
     this.#remove = database.prepare('DELETE FROM agent WHERE id = ?');
     this.#selectPending = database.prepare(
-      `SELECT id, ${rowColumns.join(', ')} FROM agent
-       WHERE pending > 0 AND refusal <> 1 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
+      `SELECT id, ${rowColumns.join(', ')},
+         iif(pending = ${pendingLevels.all} AND refusal = ${refusals.none}, data, NULL) AS data
+       FROM agent WHERE pending > 0 AND refusal <> 1 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#countPending = database.prepare(
       'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
@@ -137,38 +137,45 @@ export class FactsStore {
 
   /** Whether an agent exists, and what is known of it but its data. */
   look(id: AgentId): Look {
-    const row = this.#look.get(id) ?? {};
-    const source = row['source'];
-    const isGone = source === 'removed';
-    return {
-      existence: typeof source !== 'string' ? 'unknown' : isGone ? 'removed' : 'registered',
-      known: typeof row['id'] !== 'number' ? undefined : readStatusRow(row),
-    };
+    return this.lookAll([id]).get(id)!;
+  }
+
+  /** The same for several agents at once, which takes a sixth of the time. */
+  lookAll(ids: readonly AgentId[]): Map<AgentId, Look> {
+    const looks = new Map<AgentId, Look>();
+    for (const row of this.#look.all(`[${ids.join(',')}]`)) {
+      const source = row['source'];
+      const isGone = source === 'removed';
+      looks.set(Number(row['wanted']), {
+        existence: typeof source !== 'string' ? 'unknown' : isGone ? 'removed' : 'registered',
+        known: typeof row['id'] !== 'number' ? undefined : readStatusRow(row),
+      });
+    }
+    return looks;
+  }
+
+  /** The data of an agent, packed. */
+  packedData(id: AgentId): PackedData | undefined {
+    const data = this.#selectData.get(id)?.['data'];
+    return data instanceof Uint8Array ? data : undefined;
   }
 
   /** The data of an agent. */
   data(id: AgentId): AgentData | undefined {
-    const row = this.#selectData.get(id);
-    return row === undefined ? undefined : readData(row);
+    const packed = this.packedData(id);
+    return packed === undefined ? undefined : unpackData(packed);
   }
 
   /** All that is known of an agent. */
-  get(id: AgentId): FactsRow | undefined {
+  get(id: AgentId): (StatusRow & { readonly data: AgentData }) | undefined {
     const { known } = this.look(id);
     return known === undefined ? undefined : { ...known, data: this.data(id)! };
   }
 
   /** Writes a row as a whole. */
   save({ id, data, status, order, pending, refusal }: FactsRow): void {
-    this.#save.run(
-      id,
-      ...textColumnNames.map((name) => data[name]),
-      data.labels.length === 0 ? '[]' : JSON.stringify(data.labels),
-      ...statusValues(status),
-      ...orderValues(order),
-      pending,
-      refusal,
-    );
+    const values = [...statusValues(status), ...orderValues(order), pending, refusal];
+    this.#save.run(id, data, platformOf(data), ...values);
   }
 
   /** Writes the status of a row that is there, which was `known`. */
@@ -191,8 +198,11 @@ export class FactsStore {
   // --- what the master has not confirmed -----------------------------------------------------
 
   /** The next unconfirmed rows with a higher number than `after`, in their order; few of them. */
-  pendingAfter(after: AgentId): StatusRow[] {
-    return this.#selectPending.all(after).map(readStatusRow);
+  pendingAfter(after: AgentId): PendingRow[] {
+    return this.#selectPending.all(after).map((row) => {
+      const data = row['data'];
+      return { ...readStatusRow(row), data: data instanceof Uint8Array ? data : undefined };
+    });
   }
 
   countPending(): number {
@@ -274,19 +284,6 @@ function orderValues({ node, epoch, nodeOrderMs, orderMs }: RecordOrder): SqlVal
   return [node, epoch, nodeOrderMs, orderMs];
 }
 
-/** The data of a row of the table. */
-export function readData(row: Record<string, SqlValue>): AgentData {
-  const texts: Partial<Record<TextColumn, string | null>> = {};
-  for (const name of textColumnNames) {
-    const value = row[name];
-    texts[name] = typeof value === 'string' ? value : null;
-  }
-  return {
-    ...texts as Record<TextColumn, string | null>,
-    labels: readLabels(row['labels']),
-  };
-}
-
 /** The status of a row of the table. */
 export function readStatus(row: Record<string, SqlValue>): AgentStatus {
   const heard = row['last_keepalive'];
@@ -296,10 +293,6 @@ export function readStatus(row: Record<string, SqlValue>): AgentStatus {
     disconnection_time: Number(row['disconnection_time']),
     status_code: Number(row['status_code']),
   };
-}
-
-function readLabels(value: SqlValue | undefined): readonly Label[] {
-  return value === '[]' ? [] : JSON.parse(String(value)) as readonly Label[];
 }
 
 function readStatusRow(row: Record<string, SqlValue>): StatusRow {

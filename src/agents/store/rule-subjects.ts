@@ -1,6 +1,7 @@
 /** What group rules look at, from the tables of agents. */
 import type { Database, SqlValue, Statement } from '../../ports.ts';
-import type { AgentId, Label } from '../agent.ts';
+import type { AgentId } from '../agent.ts';
+import { unpackData } from '../data-codec.ts';
 import type { RuleSubject } from '../group-rules.ts';
 
 /** Reads of an agent what rules look at. */
@@ -9,8 +10,7 @@ export class RuleSubjects {
 
   constructor(database: Database) {
     this.#select = database.prepare(
-      `SELECT coalesce(r.name, a.name, '') AS name, coalesce(a.ip, a.register_ip, r.ip) AS ip,
-         a.os_platform AS os_platform, a.labels AS labels
+      `SELECT r.name AS name, r.ip AS ip, a.data AS data
        FROM assignment s
        LEFT JOIN registration r ON r.id = s.id
        LEFT JOIN agent a ON a.id = s.id
@@ -20,12 +20,13 @@ export class RuleSubjects {
 
   /** What is known of an agent. */
   get(id: AgentId): RuleSubject {
-    const row = this.#select.get(id) ?? {};
+    const { name, ip, data } = this.#select.get(id) ?? {};
+    const reported = data instanceof Uint8Array ? unpackData(data) : undefined;
     return {
-      name: textOf(row['name']) ?? '',
-      ip: textOf(row['ip']),
-      osPlatform: textOf(row['os_platform']),
-      labels: labelsOf(row['labels']),
+      name: textOf(name) ?? reported?.name ?? '',
+      ip: reported?.ip ?? reported?.register_ip ?? textOf(ip),
+      osPlatform: reported?.os_platform ?? null,
+      labels: reported?.labels ?? [],
     };
   }
 }
@@ -34,13 +35,4 @@ export class RuleSubjects {
 
 function textOf(value: SqlValue | undefined): string | null {
   return typeof value === 'string' ? value : null;
-}
-
-/** Labels are stored as JSON: a list of pairs. */
-function labelsOf(value: SqlValue | undefined): readonly Label[] {
-  const list: unknown = JSON.parse(textOf(value) ?? '[]');
-  if (!Array.isArray(list)) return [];
-  return list.map((pair: unknown): Label =>
-    Array.isArray(pair) ? [String(pair[0]), String(pair[1])] : ['', '']
-  );
 }

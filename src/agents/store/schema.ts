@@ -5,10 +5,12 @@
  * `registration`: the agents that exist, and for a while those that were removed, so that a late
  * report does not bring one back. On a worker it follows the keys file and the master's assignments.
  *
- * `agent`: what was reported. `node_order_ms` orders the records of one agent from one node's
- * database (`node_epoch`), `order_ms` those of different nodes by the master's clock; see
- * agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the status,
- * 2 all. `refusal`: 1 where the master does not know the agent, 2 where it is to be asked once more.
+ * `agent`: what was reported. `data` are all texts and labels, packed as they travel (see
+ * agents/data-codec.ts): binding and reading eighteen columns takes three times as long as the rest of
+ * a row. `os_platform` is beside them for those who look for it. `node_order_ms` orders the records of
+ * one agent from one node's database (`node_epoch`), `order_ms` those of different nodes by the master's
+ * clock; see agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the
+ * status, 2 all. `refusal`: 1 where the master does not know the agent, 2 where it is to be asked once more.
  *
  * `assignment`: the groups of every agent that exists, comma-separated in their order; NULL where
  * the agent was removed. `snapshot` is the number of the snapshot with which the row was published
@@ -17,6 +19,22 @@
 import { connectionStatuses, textColumnNames } from '../agent.ts';
 
 const statuses = connectionStatuses.map((status) => `'${status}'`).join(', ');
+
+/** The columns of `agent` that are about its status, its order and its marks. */
+const statusColumns = `last_keepalive INTEGER,
+     connection_status TEXT NOT NULL CHECK (connection_status IN (${statuses})),
+     disconnection_time INTEGER NOT NULL,
+     status_code INTEGER NOT NULL,
+     node_name TEXT NOT NULL, node_epoch TEXT NOT NULL,
+     node_order_ms REAL NOT NULL, order_ms REAL NOT NULL,
+     pending INTEGER NOT NULL, refusal INTEGER NOT NULL`;
+
+const statusColumnNames = 'last_keepalive, connection_status, disconnection_time, status_code, ' +
+  'node_name, node_epoch, node_order_ms, order_ms, pending, refusal';
+
+const agentIndexes = `CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND refusal <> 1;
+   CREATE INDEX agent_refused ON agent (connection_status, node_name) WHERE refusal > 0;
+   CREATE INDEX agent_status ON agent (connection_status, node_name);`;
 
 export const agentMigrations: readonly string[] = [
   `CREATE TABLE registration (
@@ -27,21 +45,43 @@ export const agentMigrations: readonly string[] = [
      id INTEGER PRIMARY KEY,
      ${textColumnNames.map((name) => `${name} TEXT`).join(', ')},
      labels TEXT NOT NULL,
-     last_keepalive INTEGER,
-     connection_status TEXT NOT NULL CHECK (connection_status IN (${statuses})),
-     disconnection_time INTEGER NOT NULL,
-     status_code INTEGER NOT NULL,
-     node_name TEXT NOT NULL, node_epoch TEXT NOT NULL,
-     node_order_ms REAL NOT NULL, order_ms REAL NOT NULL,
-     pending INTEGER NOT NULL, refusal INTEGER NOT NULL
+     ${statusColumns}
    ) STRICT;
-   CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND refusal <> 1;
-   CREATE INDEX agent_refused ON agent (connection_status, node_name) WHERE refusal > 0;
-   CREATE INDEX agent_status ON agent (connection_status, node_name);
+   ${agentIndexes}
    CREATE TABLE assignment (
      id INTEGER PRIMARY KEY, name TEXT, group_names TEXT, snapshot INTEGER NOT NULL,
      is_from_keys INTEGER NOT NULL, is_calculated INTEGER NOT NULL
    ) STRICT;
    CREATE INDEX assignment_snapshot ON assignment (snapshot);
    CREATE TABLE agent_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
+];
+
+/** Hexadecimal digits of a text with its length, as they are packed. */
+const packedText = (text: string) => `printf('%04X', length(hex(${text})) / 2) || hex(${text})`;
+
+const packedPresence = textColumnNames.map((name, bit) => `(${name} IS NOT NULL) * ${2 ** bit}`);
+
+const packedTexts = textColumnNames.map((name) => `iif(${name} IS NULL, '', ${packedText(name)})`);
+
+const packedLabels = `printf('%04X', json_array_length(labels)) || coalesce(
+  (SELECT group_concat(${packedText('value ->> 0')} || ${
+  packedText('value ->> 1')
+}, '' ORDER BY key)
+   FROM json_each(labels)), '')`;
+
+/** What was reported is packed: see agents/data-codec.ts. */
+export const packedDataMigrations: readonly string[] = [
+  `CREATE TABLE agent_packed (
+     id INTEGER PRIMARY KEY, data BLOB NOT NULL, os_platform TEXT,
+     ${statusColumns}
+   ) STRICT;
+   INSERT INTO agent_packed
+     SELECT id,
+       unhex(printf('%08X', ${packedPresence.join(' + ')}) || ${packedTexts.join(' || ')}
+         || ${packedLabels}),
+       os_platform, ${statusColumnNames}
+     FROM agent;
+   DROP TABLE agent;
+   ALTER TABLE agent_packed RENAME TO agent;
+   ${agentIndexes}`,
 ];

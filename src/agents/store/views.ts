@@ -6,8 +6,9 @@
  * in between; a list is therefore no snapshot of one moment.
  */
 import type { Clock, Database, SqlValue, Statement } from '../../ports.ts';
-import { type AgentFacts, type AgentId, type ConnectionStatus, textColumnNames } from '../agent.ts';
-import { readData, readStatus } from './facts.ts';
+import type { AgentFacts, AgentId, ConnectionStatus } from '../agent.ts';
+import { unpackData } from '../data-codec.ts';
+import { readStatus } from './facts.ts';
 import type { RegistrationSource } from './registrations.ts';
 
 /** An agent that exists, and what is known of it. */
@@ -65,8 +66,7 @@ const sliceLength = 5_000;
 const none: StatusCounts = { never_connected: 0, pending: 0, active: 0, disconnected: 0 };
 
 const reportedColumns = [
-  ...textColumnNames.filter((name) => name !== 'name' && name !== 'ip'),
-  'labels',
+  'data',
   'last_keepalive',
   'connection_status',
   'disconnection_time',
@@ -80,8 +80,6 @@ const selected = [
   'r.ip AS registered_ip',
   'r.date_add AS date_add',
   'r.source AS source',
-  'a.name AS name',
-  'a.ip AS ip',
   ...reportedColumns.map((name) => `a.${name} AS ${name}`),
   'g.group_names AS group_names',
 ].join(', ');
@@ -250,8 +248,7 @@ function countOf(statement: Statement, ...values: SqlValue[]): number {
 }
 
 function readView(row: Record<string, SqlValue>): AgentView {
-  const node = row['node_name'];
-  const facts = () => ({ ...readData(row), ...readStatus(row) });
+  const { node_name: node, data } = row;
   const ip = row['registered_ip'];
   return {
     id: Number(row['id']),
@@ -259,7 +256,9 @@ function readView(row: Record<string, SqlValue>): AgentView {
     ip: typeof ip === 'string' ? ip : null,
     dateAdded: Number(row['date_add']),
     source: row['source'] === 'command' ? 'command' : 'keys',
-    reported: typeof node === 'string' ? { facts: facts(), node } : undefined,
+    reported: typeof node === 'string' && data instanceof Uint8Array
+      ? { facts: { ...unpackData(data), ...readStatus(row) }, node }
+      : undefined,
     groups: readGroups(row['group_names']),
   };
 }

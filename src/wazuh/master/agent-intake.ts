@@ -12,6 +12,7 @@ import {
   connectionStatuses,
   textColumnNames,
 } from '../../agents/agent.ts';
+import { packData } from '../../agents/data-codec.ts';
 import { mergeData } from '../../agents/merge.ts';
 import { nextOrderMs, type RecordOrder } from '../../agents/record-order.ts';
 import { readReport } from '../../agents/report.ts';
@@ -121,7 +122,7 @@ export class AgentIntake {
     const status: AgentStatus = { ...(look.known?.status ?? unheard), ...news.status };
     const row = { id: news.id, status, order, pending: 0, refusal: 0 } as const;
     const data = this.#newData(news, look.known);
-    if (data !== undefined) facts.save({ ...row, data });
+    if (data !== undefined) facts.save({ ...row, data: packData(data) });
     else if (look.known !== undefined) facts.saveStatus(row, look.known);
     return look.known === undefined ? 'first' : 'done';
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { AgentFacts, AgentId } from '../../../src/agents/agent.ts';
+import { packData } from '../../../src/agents/data-codec.ts';
 import { FactsStore, type PendingLevel, type Refusal } from '../../../src/agents/store/facts.ts';
 import { type AgentFilter, AgentViews } from '../../../src/agents/store/views.ts';
 import { inTransaction } from '../../../src/base/transaction.ts';
@@ -34,7 +35,7 @@ function open(agents: Iterable<Given>) {
       const { labels, ...rest } = factsOf({ connection_status: 'active', ...agent.facts });
       facts.save({
         id,
-        data: { ...rest, labels },
+        data: packData({ ...rest, labels }),
         status: rest,
         order: { node, epoch: 'e', nodeOrderMs: 1, orderMs: 1 },
         pending: agent.pending ?? 0,
