@@ -33,7 +33,8 @@ const purposes: Readonly<Record<MessageName, string>> = {
   'integrity.rows': 'Asks for the rows of leaves. The bulk data are packed rows, leaf after leaf',
   'content.fetch': 'Asks for contents. The bulk data are a bundle',
   'integrity.published': 'Tells that there is a new generation',
-  'node.report': 'Tells the master how the worker is doing, for its status',
+  'node.report':
+    'Tells the master how the worker is doing, for its status: in a new session, and when it has changed',
   'agents.report': 'Brings records of agents; the reply comes when they are on the master’s disk',
   'groups.offer': 'Tells which assignments of agents to groups the master has, and asks what the ' +
     'worker has',

@@ -94,3 +94,31 @@ test('a watcher that loses everything delays changes by the time of a sweep, no 
   await cluster.converge(limitMs);
   await world.stop();
 });
+
+test('a round that finds nothing is one exchange; a master that was restarted is told anew', async () => {
+  const world = new World({ seed: 3 });
+  const config = `${baseConfig}\n[[sets]]\nname = "rules"\npath = "etc/rules"\n`;
+  const cluster = new SimCluster(world, { config, workersCount: 1 });
+  cluster.master.operator.write('etc/rules/a.xml', 'rule a');
+  cluster.start();
+  await cluster.converge();
+  const [worker] = cluster.workers;
+  const told = () => cluster.masterNode.status().peers[0]?.in_sync === true;
+  const rounds = () =>
+    cluster.workerNode(worker!).status().tasks.find(({ name }) => name === 'integrity')!.rounds;
+  await world.run({ until: told, limitMs: 30_000, what: 'the master knows' });
+  const bytes = () => {
+    const { bytes_received: received, bytes_sent: sent } = cluster.masterNode.status().peers[0]!;
+    return received + sent;
+  };
+  const before = { rounds: rounds(), bytes: bytes() };
+  const isLater = () => rounds() >= before.rounds + 10;
+  await world.run({ until: isLater, limitMs: 60_000, what: 'ten rounds' });
+  const each = (bytes() - before.bytes) / (rounds() - before.rounds);
+  assert.ok(each < 400, `${each} bytes`);
+
+  cluster.master.kill();
+  cluster.startMaster();
+  await world.run({ until: told, limitMs: 60_000, what: 'the new process knows' });
+  await world.stop();
+});

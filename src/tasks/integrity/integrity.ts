@@ -98,6 +98,8 @@ export class Integrity implements Task {
   readonly #rounds = new Mutex();
   readonly #reload: PendingReload;
   #lastResult: RoundResult | undefined;
+  /** What the master was told last, in which session. */
+  #told: { readonly session: Session; readonly state: string } | undefined;
 
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
     this.#ports = ports;
@@ -220,16 +222,21 @@ export class Integrity implements Task {
     await this.#report(result, roundMs, signal).catch(() => {});
   }
 
-  /** Tells the master how this worker is doing. */
+  /** Tells the master how this worker is doing, unless that is what it was told last. */
   async #report(result: RoundResult, roundMs: number, signal: AbortSignal): Promise<void> {
-    const { tree, session } = this.#ports;
-    await session()?.request('node.report', {
+    const { tree } = this.#ports;
+    const session = this.#ports.session();
+    if (session === undefined) return;
+    const report = {
       generation: this.applied.generation,
       isInSync: result.isInSync,
       halted: [...result.halted, ...result.excluded].slice(0, reportedSetsMax).map(shortened),
       filesCount: tree.scanner.filesCount,
-      roundMs,
-    }, { signal });
+    };
+    const state = JSON.stringify(report);
+    if (this.#told?.session === session && this.#told.state === state) return;
+    await session.request('node.report', { ...report, roundMs }, { signal });
+    this.#told = { session, state };
   }
 }
 
