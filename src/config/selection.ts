@@ -44,7 +44,12 @@ export function vainPatterns({ set, isChosen }: Choice): string[] {
 // ---------------------------------------------------------------------------------------------
 
 /** Choosing files takes no hashes. */
-const noHashing: Hashing = { create: neverHash, digest: neverHash, fingerprints: neverHash };
+const noHashing: Hashing = {
+  create: neverHash,
+  digest: neverHash,
+  digestAll: neverHash,
+  fingerprints: neverHash,
+};
 
 function neverHash(): never {
   throw new Error('Invariant broken: nothing is hashed to choose files');

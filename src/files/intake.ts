@@ -5,7 +5,7 @@
  * a cut and a restart and is taken up again. A content can also come from the tree itself, or from
  * the kept versions.
  */
-import { type BytePath, displayPath } from '../base/bytes.ts';
+import { type BytePath, type ByteString, displayPath } from '../base/bytes.ts';
 import { codeOf } from '../base/errors.ts';
 import type { Clock, FileAttributes, Files, HashAlgorithm, Hashing, SmallFile } from '../ports.ts';
 import type { Entry } from './entry.ts';
@@ -44,8 +44,11 @@ export interface IntakeOptions {
   readonly preserveMtime: boolean;
 }
 
-/** Small contents that are checked between two breaths: at most 1 MiB each. */
-const itemsPerBreath = 8;
+/** Bytes that are hashed between two breaths: with one content more, which has at most 1 MiB. */
+const hashedBytes = 1024 * 1024;
+
+/** Small contents that are looked at between two breaths. */
+const itemsPerBreath = 100;
 
 /** Bytes of a local file copied at a time. */
 const copyBytes = 256 * 1024;
@@ -61,8 +64,12 @@ export class Intake {
   }
 
   /** Stages whole contents; those that are refused or damaged are left out and returned. */
-  addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
-    return this.#addWhole(items, (item) => this.#isRight(item));
+  async addSmall(items: readonly IncomingContent[]): Promise<ApplyFailure[]> {
+    const hashes = await this.#hashesOf(items);
+    return await this.#addWhole(
+      items,
+      ({ bytes, entry }, at) => bytes.length === entry.size && hashes[at] === entry.hash,
+    );
   }
 
   /** The same for contents that their entries were just made from: they are not hashed again. */
@@ -207,7 +214,7 @@ export class Intake {
 
   async #addWhole(
     items: readonly IncomingContent[],
-    isRight: (item: IncomingContent) => boolean,
+    isRight: (item: IncomingContent, at: number) => boolean,
   ): Promise<ApplyFailure[]> {
     const { files, staging, clock } = this.#ports;
     const failures: ApplyFailure[] = [];
@@ -216,10 +223,11 @@ export class Intake {
     const admitted = new Map<BytePath, Incoming>();
     let bytesCount = 0;
     for (const [at, item] of items.entries()) {
+      if (at % itemsPerBreath === 0) await clock.breathe();
       const { entry, previous, bytes } = item;
       try {
         const set = staging.admitNew(item, admitted);
-        if (!isRight(item)) throw damaged(entry);
+        if (!isRight(item, at)) throw damaged(entry);
         admitted.set(entry.path, item);
         right.push({ set, entry, previous });
         contents.push(bytes);
@@ -227,7 +235,6 @@ export class Intake {
       } catch (error) {
         failures.push(failureOf(entry.path, error));
       }
-      if (at % itemsPerBreath === 0) await clock.breathe();
     }
     const names = await staging.namesFor(right);
     const small = right.map(({ set, entry }, at): SmallFile => ({
@@ -246,9 +253,22 @@ export class Intake {
     return failures;
   }
 
-  #isRight({ entry, bytes }: IncomingContent): boolean {
-    return bytes.length === entry.size &&
-      this.#ports.hashing.digest(this.#options.algorithm, bytes) === entry.hash;
+  /** Hashes of whole contents, some of them at a time. */
+  async #hashesOf(items: readonly IncomingContent[]): Promise<ByteString[]> {
+    const { hashing, clock } = this.#ports;
+    const hashes: ByteString[] = [];
+    for (let start = 0; start < items.length;) {
+      let end = start;
+      let bytesCount = 0;
+      while (end < items.length && bytesCount < hashedBytes) {
+        bytesCount += items[end++]!.bytes.length;
+      }
+      const contents = items.slice(start, end).map(({ bytes }) => bytes);
+      hashes.push(...hashing.digestAll(this.#options.algorithm, contents));
+      start = end;
+      await clock.breathe();
+    }
+    return hashes;
   }
 
   #attributes(set: FileSet, mtimeMs: number): FileAttributes {

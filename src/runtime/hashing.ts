@@ -8,6 +8,7 @@ import { createHash, hash as hashAtOnce } from 'node:crypto';
 import type { IHasher } from 'hash-wasm';
 import { type ByteString, fromBytes } from '../base/bytes.ts';
 import type { DigestAlgorithm, Hasher, Hashing } from '../ports.ts';
+import { ManyDigests } from './many-digests.ts';
 
 /** What each algorithm is called by `node:crypto`. */
 const nativeNames: Readonly<Record<DigestAlgorithm, string>> = {
@@ -45,14 +46,17 @@ export async function createHashing(
     const engine = compiled.get(algorithm);
     return engine === undefined ? new NativeHasher(algorithm) : new CompiledHasher(engine);
   };
+  const digest = (algorithm: DigestAlgorithm, bytes: Uint8Array): ByteString => {
+    if (!compiled.has(algorithm)) return hashAtOnce(nativeNames[algorithm], bytes, 'binary');
+    const hasher = create(algorithm);
+    hasher.update(bytes);
+    return hasher.digest();
+  };
+  const many = new ManyDigests(digest);
   return {
     create,
-    digest: (algorithm, bytes) => {
-      if (!compiled.has(algorithm)) return hashAtOnce(nativeNames[algorithm], bytes, 'binary');
-      const hasher = create(algorithm);
-      hasher.update(bytes);
-      return hasher.digest();
-    },
+    digest,
+    digestAll: (algorithm, contents) => many.digests(algorithm, contents),
     fingerprints: async () => {
       fingerprinting ??= import('hash-wasm').then((library) => library.createXXHash64());
       const engine = await fingerprinting;

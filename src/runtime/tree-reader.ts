@@ -114,14 +114,18 @@ export class DiskReader implements TreeReader {
   async readAll(paths: readonly BytePath[], bytesMax: number): Promise<(Uint8Array | Error)[]> {
     const contents = Array.from<Uint8Array | Error>({ length: paths.length });
     try {
-      await inSlices(this.#ports.clock, paths.length, (start, mayGoOn) =>
-        this.#walked((walk) => {
+      await inSlices(this.#ports.clock, paths.length, (start, mayGoOn) => {
+        const walk = this.#ports.root.walkInside();
+        try {
           let index = start;
           do contents[index] = readWhole(walk, paths[index++]!, bytesMax); while (
             index < paths.length && mayGoOn()
           );
           return index;
-        }));
+        } finally {
+          walk.close();
+        }
+      });
     } catch (error) {
       throw fileError('enter', '', error, 'reader');
     }

@@ -66,6 +66,8 @@ function countingHashing(): Hashing & { count: number } {
       counting.count++;
       return simHashing.digest(algorithm, bytes);
     },
+    digestAll: (algorithm: HashAlgorithm, contents: readonly Uint8Array[]) =>
+      contents.map((bytes) => counting.digest(algorithm, bytes)),
     fingerprints: () => simHashing.fingerprints(),
   };
   return counting;

@@ -75,6 +75,22 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
+test('Hashing.digestAll() gives the same as one after the other, however many there are', async () => {
+  const hashing = await createHashing();
+  const lengths = [0, 1, 55, 56, 64, 2560, 128 * 1024, 128 * 1024 + 1, 300_000];
+  const contents = Array.from({ length: 1_500 }, (_, i) => {
+    return new Uint8Array(lengths[(i * 7) % 11] ?? i % 5000).fill(i);
+  });
+  for (const algorithm of ['md5', 'sha256'] as const) {
+    // Many times, so that it does what it does for many.
+    for (let round = 0; round < 3; round++) {
+      const expected = contents.map((bytes) => hashing.digest(algorithm, bytes));
+      assert.deepEqual(hashing.digestAll(algorithm, contents), expected);
+    }
+  }
+  assert.deepEqual(hashing.digestAll('md5', []), []);
+});
+
 test('Hashing.fingerprints() gives XXH64, and hashers that do not disturb each other', async () => {
   const hashing = kinds[0][1];
   const both = [hashing.fingerprints(), hashing.fingerprints()];

@@ -29,6 +29,8 @@ const smallFileBytesMax = 128 * 1024;
 const readCountMax = 100;
 const readBytesMax = 1024 * 1024;
 
+const nothing = new Uint8Array(0);
+
 /** What serving contents needs. */
 export interface TransferPorts {
   readonly clock: Clock;
@@ -143,11 +145,16 @@ export class ContentServer {
   async #addSmall(writer: BundleWriter, small: readonly SmallAsked[]): Promise<boolean> {
     const { files, hashing } = this.#ports;
     const contents = await files.readAll(small.map(({ entry }) => entry.path), smallFileBytesMax);
+    const hashes = hashing.digestAll(
+      this.#options.algorithm,
+      contents.map((bytes) => bytes instanceof Error ? nothing : bytes),
+    );
     let isComplete = true;
     for (const [i, { entry }] of small.entries()) {
       const bytes = contents[i]!;
-      const reason = bytes instanceof Error ? absenceOf(bytes) : bytes.length === entry.size &&
-          hashing.digest(this.#options.algorithm, bytes) === entry.hash
+      const reason = bytes instanceof Error
+        ? absenceOf(bytes)
+        : bytes.length === entry.size && hashes[i] === entry.hash
         ? undefined
         : 'changed';
       if (reason !== undefined || bytes instanceof Error) {
