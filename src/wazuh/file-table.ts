@@ -9,6 +9,7 @@
 import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
+import { parentOf } from '../files/paths.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
 import { JsonCursor, membersInParts } from './json-cursor.ts';
 import { pathFromText, pathToText } from './path-text.ts';
@@ -80,6 +81,17 @@ export function compareTables(master: FileTable, worker: FileTable): TableDiffer
 /** Whether there is nothing to do. */
 export function isSame({ missing, extra, shared }: TableDifference): boolean {
   return missing.size + extra.size + shared.size === 0;
+}
+
+/** Whether a table has a file in each directory that one of these is in. */
+export function hasDirectoriesOf(files: FileTable, table: FileTable): boolean {
+  const wanted = new Set<BytePath>();
+  for (const path of files.keys()) wanted.add(parentOf(path));
+  for (const path of table.keys()) {
+    if (wanted.size === 0) break;
+    wanted.delete(parentOf(path));
+  }
+  return wanted.size === 0;
 }
 
 /** The JSON text of a table. */

@@ -4,7 +4,7 @@
  * hash over all agents. A worker whose own hash is another for a while asks for everything.
  *
  * A worker that is not known yet is sent everything once. Groups are directories of synchronised
- * files: a new snapshot waits for the files that it was published with, but not for ever.
+ * files: a new snapshot waits for the directories that it was published with, but not for ever.
  */
 import { type Deferred, deferred, withDeadline } from '../../base/async.ts';
 import type { Clock } from '../../ports.ts';
@@ -32,7 +32,7 @@ export interface GroupsSendPorts {
 /** How long a worker may take to apply groups, ms; it gives up itself before that. */
 const applyTimeoutMs = 60_000;
 
-/** How long a snapshot waits for files, ms. */
+/** How long a snapshot waits for directories, ms. */
 const patienceMs = 60_000;
 
 /** How the two ways of sending are called. */
@@ -55,7 +55,7 @@ export class GroupsSend implements Task {
   /** What the worker is to tell of what was sent; a text where it could not even read it. */
   readonly #awaited: Partial<Record<Way, Deferred<AppliedResult | string>>> = {};
   #isAllWanted = false;
-  /** Since when groups have been waiting for files, by the monotonic clock. */
+  /** Since when groups have been waiting for directories, by the monotonic clock. */
   #waitingSinceMs: number | undefined;
 
   constructor(ports: GroupsSendPorts, peer: Peer, options: { readonly intervalMs: number }) {
@@ -83,7 +83,7 @@ export class GroupsSend implements Task {
     ];
   }
 
-  /** The worker has the files of a later generation: a snapshot may have waited for them. */
+  /** The worker may have more directories: a snapshot may have waited for them. */
   filesCame(): void {
     if (this.#waitingSinceMs !== undefined) this.#ports.wake();
   }
@@ -97,7 +97,7 @@ export class GroupsSend implements Task {
       await this.#send('all', message, turn);
       return { summary: undefined };
     }
-    if (!this.#hasFilesOf(latest)) return { summary: undefined };
+    if (!this.#hasDirectoriesOf(latest)) return { summary: undefined };
     const { groups, confirmed } = this.#ports;
     const message = await groups.since(confirmed.get(this.#peer.node) ?? 0);
     await this.#send('since', message, turn);
@@ -107,13 +107,15 @@ export class GroupsSend implements Task {
   // ---
 
   /**
-   * Whether the worker has the files of a snapshot, or has been waited for long enough. That counts
-   * from the first snapshot that had to wait: files and groups may change all the time.
+   * Whether the worker has the directories of a snapshot, or has been waited for long enough. That
+   * counts from the first snapshot that had to wait: files and groups may change all the time.
    */
-  #hasFilesOf({ number, generation }: { readonly number: number; readonly generation: number }) {
+  #hasDirectoriesOf(
+    { number, generation }: { readonly number: number; readonly generation: number },
+  ) {
     const { clock, confirmed } = this.#ports;
     const isOld = confirmed.get(this.#peer.node) === number;
-    if (isOld || (this.#peer.inStepWith ?? 0) >= generation) {
+    if (isOld || (this.#peer.hasDirectoriesOf ?? 0) >= generation) {
       this.#waitingSinceMs = undefined;
       return true;
     }

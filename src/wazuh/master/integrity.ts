@@ -21,7 +21,7 @@ import {
 import {
   compareTables,
   type FileRow,
-  type FileTable,
+  hasDirectoriesOf,
   isSame,
   readLongTable,
   type TableDifference,
@@ -46,8 +46,8 @@ export interface IntegrityPorts {
   readonly cycle: () => number;
   /** What could not be had for the published table is to be looked at again. */
   readonly retry: () => void;
-  /** The worker was found to have the files of some generation. */
-  readonly onReached: () => void;
+  /** The worker's files were held against what is published. */
+  readonly onCompared: () => void;
 }
 
 /** How long a worker may take for its archive, and for all of a check; ms. */
@@ -66,8 +66,6 @@ export class WorkerIntegrity {
   #check: Check | undefined;
   /** What is being sent, by the worker's task for it. */
   #sending: { readonly task: ByteString; isCancelled: boolean } | undefined;
-  /** What the last archive brought the worker to. */
-  #sent: PublishedFiles | undefined;
   /** The archive that was found in step last. */
   #inStep:
     | { readonly digest: ByteString; readonly files: number; published: PublishedFiles }
@@ -203,34 +201,26 @@ export class WorkerIntegrity {
     const startedMs = clock.monotonicMs();
     const startedAtMs = clock.nowMs();
     tell.checking();
+    let hasDirectories = true;
     let [files, difference] = [this.#inStep?.files ?? 0, undefined as TableDifference | undefined];
     if (this.#inStep?.digest !== upload.digest || this.#inStep.published !== published) {
       const table = await readLongTable(await tableIn(zlib, upload), clock);
       files = table.size;
       difference = this.#ordered(compareTables(published.table, table), published);
       if (isSame(difference)) difference = undefined;
-      else this.#noteReached(table);
+      else hasDirectories = hasDirectoriesOf(difference.missing, table);
     }
     check.startedMs = startedAtMs;
     check.endedMs = clock.nowMs();
     const isRequired = difference !== undefined;
     tell.checked(clock.monotonicMs() - startedMs, files, isRequired);
     this.#peer.isInStep = !isRequired;
+    if (hasDirectories) this.#peer.hasDirectoriesOf = published.generation.number;
+    this.#ports.onCompared();
     if (difference !== undefined) return await this.#send(published, difference, signal);
     this.#inStep = { digest: upload.digest, files, published };
     this.#peer.inStepWith = published.generation.number;
     await this.#peer.connection.request('syn_m_c_ok', undefined, { signal });
-    this.#ports.onReached();
-  }
-
-  /** Where files change all the time a worker is never in step, but with what it was sent last. */
-  #noteReached(table: FileTable): void {
-    const sent = this.#sent;
-    if (sent === undefined || !isSame(this.#ordered(compareTables(sent.table, table), sent))) {
-      return;
-    }
-    this.#peer.inStepWith = sent.generation.number;
-    this.#ports.onReached();
   }
 
   /** A difference without what the master does not decide about. */
@@ -263,7 +253,6 @@ export class WorkerIntegrity {
       if (!signal.aborted) await this.#tellFailed(task, error, signal);
       throw error;
     }
-    this.#sent = published;
     sync.startedMs = startedAtMs;
     sync.endedMs = clock.nowMs();
     tell.synchronised(clock.monotonicMs() - startedMs, sync.counts);

@@ -38,8 +38,13 @@ export class Peer {
   /** Wall clock, ms since 1970. */
   readonly connectedMs: number;
   readonly health: PeerHealth;
-  /** The latest generation that a table of the worker was equal to. */
+  /** The generation that the worker's last table was equal to. */
   inStepWith: number | undefined;
+  /**
+   * The latest generation of which the worker had every directory: where files change all the time
+   * it is never in step, and has what groups need all the same.
+   */
+  hasDirectoriesOf: number | undefined;
   /** Whether the last table was equal to what was published; undefined before the first. */
   isInStep: boolean | undefined;
   /** The last keep-alive by the monotonic clock. */

@@ -154,7 +154,7 @@ export class WazuhMaster {
         ...this.#ports,
         published: this.published,
         retry: () => void this.#retry(),
-        onReached: () => groupsSend.filesCame(),
+        onCompared: () => groupsSend.filesCame(),
       },
       peer,
     );

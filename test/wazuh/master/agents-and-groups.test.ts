@@ -244,17 +244,20 @@ test('groups wait for the files that they were published with, but not for ever'
 
 test('groups come to a worker whose files change all the time', async () => {
   const world = await MasterWorld.open();
-  const web = { 'etc/shared/web/agent.conf': fileOf('a') };
+  const old = { 'etc/rules/a.xml': fileOf('a') };
+  const web = { ...old, 'etc/shared/web/agent.conf': fileOf('a') };
   await world.publish(web);
   world.register('agent1');
   await world.assign({ 1: 'web' });
   const worker = await PlayedWorker.join(world);
-  await worker.check(new Map());
+  const rules = ['etc/rules/a.xml', rowOf('etc/rules/', 'a')] as const;
+  await worker.check(new Map([rules]));
   await world.publish({ ...web, 'etc/rules/new.xml': fileOf('b') });
+  await world.assign({ 1: 'web,db' });
   await send(world);
   assert.equal(worker.strings.length, 0);
-  // By now it has what it was sent, and lacks what has come since.
-  await worker.check(new Map([['etc/shared/web/agent.conf', rowOf('etc/shared/', 'a')]]));
+  // By now it has the directory of the group, and lacks a file that has come since.
+  await worker.check(new Map([rules, ['etc/shared/web/agent.conf', rowOf('etc/shared/', 'a')]]));
   await world.world.run({ until: () => worker.strings.length > 0, limitMs: 1000 });
   await world.finish();
 });
