@@ -25,6 +25,7 @@ export type {
   ControlRoutes,
   ControlStreamHandler,
 } from './control-routes.ts';
+import { loopWoke } from './loop-watch.ts';
 
 /** Time for a request to arrive, ms: they are small, and come from this machine or the next. */
 const REQUEST_MS = 5000;
@@ -110,6 +111,7 @@ function serverFor(routes: ControlRoutes, log: Logger): Server {
   });
   server.maxConnections = CONNECTIONS_MAX;
   server.on('request', (request, response) => {
+    loopWoke();
     void exchange(request, response, router, BODY_LIMITS, log);
   });
   return server;

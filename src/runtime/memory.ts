@@ -11,6 +11,7 @@
  * process that comes to rest is told to, once.
  */
 import { cpuMs } from './cpu-time.ts';
+import { loopWoke } from './loop-watch.ts';
 
 /** Bytes left behind between two collections: a second of a fast line. */
 const gapBytesMin = 64 * 1024 * 1024;
@@ -54,6 +55,7 @@ export function tidyAtRest(): { close(): void } {
   let workMs = 0;
   let restLooks = 0;
   const timer = setInterval(() => {
+    loopWoke();
     const usedMs = cpuMs() - seenMs;
     seenMs += usedMs;
     workMs += usedMs;

@@ -14,6 +14,7 @@ import type { Clock, Listener, Logger, PeerCertificate, Stream } from '../ports.
 import { systemCode } from './file-errors.ts';
 import { HandshakeGate, originOf, plainIp } from './handshake-gate.ts';
 import type { HandshakeLimits } from './handshake-gate.ts';
+import { loopWoke } from './loop-watch.ts';
 import { listenError, systemReason } from './net-errors.ts';
 import { SocketStream } from './socket-stream.ts';
 import { peerFacts, secureContext } from './tls-credentials.ts';
@@ -105,6 +106,7 @@ export class TlsListener implements Listener {
   // --- internals -----------------------------------------------------------------------------
 
   #begin(socket: Socket): void {
+    loopWoke();
     // Whatever happens to a connection without a place is nobody's business.
     socket.on('error', () => {});
     const { remoteAddress } = socket;

@@ -10,6 +10,7 @@ import { deferred } from '../base/async.ts';
 import type { Deferred } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
 import type { Clock, PeerCertificate, Stream } from '../ports.ts';
+import { loopWoke } from './loop-watch.ts';
 import { leftBehind } from './memory.ts';
 import { systemReason } from './net-errors.ts';
 
@@ -128,6 +129,7 @@ export class SocketStream implements Stream {
   // --- internals -----------------------------------------------------------------------------
 
   #receive(chunk: Uint8Array): void {
+    loopWoke();
     // After closing, more than the queue holds is of use to nobody.
     if (this.#isClosed && this.#queuedBytes > QUEUED_BYTES_PAUSE) return;
     leftBehind(chunk.length);

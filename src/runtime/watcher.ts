@@ -16,6 +16,7 @@ import * as fs from 'node:fs';
 import { type BytePath, type ByteString, displayPath, fromBytes, fromText } from '../base/bytes.ts';
 import type { Clock, TreeWatch, Watcher } from '../ports.ts';
 import { BlockedPathError, failureReason, saysAbsent, systemCode } from './file-errors.ts';
+import { loopWoke } from './loop-watch.ts';
 import { parentOf, replacementBytes, RootedDirectory, systemPath } from './rooted-directory.ts';
 
 /** What watching works with. */
@@ -178,6 +179,7 @@ class SystemWatch implements TreeWatch {
     const path = systemPath(joinPath(fromText(this.#options.root), directory));
     try {
       const watch = fs.watch(path, { encoding: 'buffer', persistent: false }, (kind, name) => {
+        loopWoke();
         if (!this.#isClosed) onChange(kind, readName(name));
       });
       watch.on('error', (error) => this.#lose(directory, error));

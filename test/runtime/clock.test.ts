@@ -3,10 +3,9 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import process from 'node:process';
 import { test } from 'node:test';
 import { ClusterError } from '../../src/base/errors.ts';
-import { systemClock, watchLoop } from '../../src/runtime/clock.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
 
 /** Keeps the processor busy. */
 function spin(ms: number): void {
@@ -101,16 +100,4 @@ test('systemClock.breathe() does not give the loop away where nobody held it for
   await systemClock.breathe();
   await systemClock.breathe();
   assert.equal(hasTurned, false);
-});
-
-test('watchLoop() sees how long the loop was held', async () => {
-  const watch = watchLoop();
-  // Time in which the machine runs others does not count, so what counts here is our own.
-  const start = process.cpuUsage();
-  while (process.cpuUsage(start).user < 120_000);
-  await systemClock.sleep(0);
-  assert.ok(watch.longestHoldMs() >= 80, `${watch.longestHoldMs()} ms`);
-  watch.reset();
-  assert.ok(watch.longestHoldMs() < 80);
-  watch.close();
 });
