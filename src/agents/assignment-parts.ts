@@ -16,8 +16,8 @@ export const partRowBytesMax = 240 * 1024;
 /** The most bytes of ranges in a part. */
 export const partRangeBytesMax = 8 * 1024;
 
-/** The most rows of a part: what a worker stores in one go, some 3 ms of work. */
-const partRowsMax = 1_000;
+/** The most rows of a part: what a worker stores in one go, some 10 ms of work. */
+const partRowsMax = 4_000;
 
 const rangeBytes = 8;
 
@@ -25,6 +25,25 @@ const rangeBytes = 8;
 export interface AgentRange {
   readonly first: AgentId;
   readonly last: AgentId;
+}
+
+/** Numbers that follow one another without a gap, and for all of which the same is said. */
+export interface AgentRun extends AgentRange {
+  readonly text: string;
+}
+
+/** Runs of agents, in the order in which they are given: one statement does for each. */
+export function* runsOf(given: Iterable<readonly [AgentId, string]>): Generator<AgentRun> {
+  let run: AgentRun | undefined;
+  for (const [id, text] of given) {
+    if (run !== undefined && run.last + 1 === id && run.text === text) {
+      run = { ...run, last: id };
+      continue;
+    }
+    if (run !== undefined) yield run;
+    run = { first: id, last: id, text };
+  }
+  if (run !== undefined) yield run;
 }
 
 /** One part. */

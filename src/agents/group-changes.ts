@@ -10,6 +10,7 @@ import { ClusterError } from '../base/errors.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Clock, Database, Logger } from '../ports.ts';
 import { type AgentId, defaultGroup, groupsMax } from './agent.ts';
+import { runsOf } from './assignment-parts.ts';
 import { type Assignment, groupList } from './assignment-rows.ts';
 import type { GroupRules } from './group-rules.ts';
 import type { GroupCatalogue } from './groups.ts';
@@ -144,13 +145,18 @@ export class GroupChanges {
   }
 
   async #calculateSome(ids: readonly AgentId[]): Promise<void> {
-    const { database, clock } = this.#ports;
-    inTransaction(database, () => ids.forEach((id) => this.#calculate(id)));
+    const { assignments, database, clock } = this.#ports;
+    inTransaction(database, () => {
+      const given = ids.map((id) => [id, this.#calculate(id).join(',')] as const);
+      for (const run of runsOf(given)) {
+        if (run.text !== '') assignments.setFirstGroups(run, run.text);
+      }
+    });
     await clock.breathe();
   }
 
-  #calculate(id: AgentId): void {
-    const { assignments, subjects, log } = this.#ports;
+  #calculate(id: AgentId): readonly string[] {
+    const { subjects, log } = this.#ports;
     const subject = this.#rules.isEmpty ? nobody : subjects.get(id);
     const { groups, missing } = this.#rules.groupsOf(subject, (name) => this.#catalogue.has(name));
     for (const name of missing) {
@@ -158,7 +164,7 @@ export class GroupChanges {
       this.#missed.add(name);
       log.log('warning', missingText(name));
     }
-    if (groups.length > 0) assignments.setFirstGroups(id, groups.join(','));
+    return groups;
   }
 
   /** What is left of groups without some of them. */
@@ -179,23 +185,25 @@ export class GroupChanges {
     const refused: { id: AgentId; problem: string }[] = [];
     for (const page of this.#pages(agents)) {
       throwIfAborted(signal);
-      inTransaction(database, () => {
-        for (const { id, row } of page) {
-          const before = row?.groups ?? null;
-          const after = before === null ? 'there is no such agent' : decide(groupList(before));
-          if (typeof after === 'string') {
-            refused.push({ id, problem: after });
-            continue;
-          }
-          const groups = after.join(',');
-          if (groups === before) {
-            unchanged += 1;
-            continue;
-          }
-          changed += 1;
-          assignments.setGroups(id, groups);
+      // Many agents have the same groups: each text is decided about once.
+      const decisions = new Map<string, string | readonly string[]>();
+      const given: (readonly [AgentId, string])[] = [];
+      for (const { id, row } of page) {
+        const before = row?.groups ?? null;
+        if (before === null) {
+          refused.push({ id, problem: 'there is no such agent' });
+          continue;
         }
+        const after = decisions.get(before) ?? decide(groupList(before));
+        decisions.set(before, after);
+        if (typeof after === 'string') refused.push({ id, problem: after });
+        else if (after.join(',') === before) unchanged += 1;
+        else given.push([id, after.join(',')]);
+      }
+      inTransaction(database, () => {
+        for (const run of runsOf(given)) assignments.setGroups(run, run.text);
       });
+      changed += given.length;
       await clock.breathe();
     }
     if (changed > 0) onChange();

@@ -152,7 +152,7 @@ export class GroupMirror {
       const whole = runs.filter((run) => this.#isWhole(run));
       for (const { id } of rows) this.#stale.add(leafOf(id));
       inTransaction(this.#ports.database, () => {
-        for (const row of rows) this.#storeRow(row);
+        this.#storeRows(rows);
         if (part.isLast) this.#save(part.target);
       });
       for (const { leaf, bytes, mask } of whole) {
@@ -236,14 +236,21 @@ export class GroupMirror {
     return Number.isFinite(firstDifferent) ? firstDifferent : undefined;
   }
 
-  #storeRow(row: Assignment): void {
+  /** Stores rows, of which the last one of an agent counts. */
+  #storeRows(rows: readonly Assignment[]): void {
     const { assignments, existence } = this.#ports;
-    if (row.groups === null) {
+    let kept: Assignment[] = [];
+    for (const row of rows) {
+      if (row.groups !== null) {
+        kept.push(row);
+        if (!row.isFromKeys) existence.added(row.id, row.name);
+        continue;
+      }
+      assignments.mirror(kept);
+      kept = [];
       this.#drop(row.id);
-      return;
     }
-    assignments.mirror(row);
-    if (!row.isFromKeys) existence.added(row.id, row.name);
+    assignments.mirror(kept);
   }
 
   #drop(id: AgentId): void {

@@ -13,7 +13,13 @@ import { Latest, Mutex } from '../base/async.ts';
 import { inTransaction } from '../base/transaction.ts';
 import type { Clock, Database, Hashing, Random } from '../ports.ts';
 import { type AgentId, agentIdMax } from './agent.ts';
-import { agentsOfLeaf, AssignmentDigests, type LeafList, leafOf } from './assignment-digests.ts';
+import {
+  agentsOfLeaf,
+  AssignmentDigests,
+  leafAgentsMax,
+  type LeafList,
+  leafOf,
+} from './assignment-digests.ts';
 import { type AssignmentsPart, PartPacker } from './assignment-parts.ts';
 import type { Assignment } from './assignment-rows.ts';
 import type { Assignments } from './store/assignments.ts';
@@ -184,23 +190,32 @@ export class GroupPublication {
     const number = this.#now().number + 1;
     let generation = 0;
     for (;;) {
-      const leaves = firstLeaves(assignments.pending(leavesMax * 8));
-      if (leaves.length === 0) break;
+      const ranges = firstLeaves(assignments.pending(leavesMax * leafAgentsMax));
+      if (ranges.length === 0) break;
       // What is pending now may depend on what is published now.
       generation = this.#ports.generation();
       inTransaction(database, () => {
         // With the first rows: a number is never used for two contents.
         values.set(NUMBER, number);
         values.set(GENERATION, generation);
-        for (const leaf of leaves) assignments.publish(number, ...agentsOfLeaf(leaf));
+        for (const { first, last } of ranges) {
+          assignments.publish(number, agentsOfLeaf(first)[0], agentsOfLeaf(last)[1]);
+        }
       });
-      for (const leaf of leaves) {
-        this.#digests.update(leaf, assignments.between(...agentsOfLeaf(leaf)));
-      }
+      for (const range of ranges) this.#digestLeaves(range);
       await clock.breathe();
     }
     this.#announce(number, generation);
     return true;
+  }
+
+  /** Computes the digests of leaves from what they hold. */
+  #digestLeaves({ first, last }: LeafRange): void {
+    const rows = this.#ports.assignments.between(agentsOfLeaf(first)[0], agentsOfLeaf(last)[1]);
+    const byLeaf = Map.groupBy(rows, ({ id }) => leafOf(id));
+    for (let leaf = first; leaf <= last; leaf++) {
+      this.#digests.update(leaf, byLeaf.get(leaf) ?? []);
+    }
   }
 
   #announce(number: number, generation: number): void {
@@ -272,12 +287,24 @@ const PRUNED = 'groups.pruned';
 const nothing = new Uint8Array(0);
 const emptyPart: AssignmentsPart = { rows: nothing, ranges: nothing };
 
+/** Leaves that follow one another. */
+interface LeafRange {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** The first leaves of some agents, which are in order. */
-function firstLeaves(ids: readonly AgentId[]): number[] {
+function firstLeaves(ids: readonly AgentId[]): LeafRange[] {
   const leaves = new Set<number>();
   for (const id of ids) {
     leaves.add(leafOf(id));
     if (leaves.size >= leavesMax) break;
   }
-  return [...leaves];
+  const ranges: LeafRange[] = [];
+  for (const leaf of leaves) {
+    const before = ranges.at(-1);
+    if (before?.last === leaf - 1) ranges.splice(-1, 1, { first: before.first, last: leaf });
+    else ranges.push({ first: leaf, last: leaf });
+  }
+  return ranges;
 }

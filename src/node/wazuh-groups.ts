@@ -8,7 +8,7 @@ import { Assignments } from '../agents/store/assignments.ts';
 import type { Registrations } from '../agents/store/registrations.ts';
 import { isGroupName } from '../agents/agent.ts';
 import { ClusterError } from '../base/errors.ts';
-import { inTransactions } from '../base/transaction.ts';
+import { inTransaction, inTransactions, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Config } from '../config/config.ts';
 import type { Manifest } from '../files/manifest.ts';
 import type { PlainPorts } from '../ports.ts';
@@ -49,10 +49,14 @@ export class WazuhGroups extends WorkerGroupView implements GroupsStore {
       return id > 0 && absent.length === 0;
     });
     this.#hash = undefined;
-    await inTransactions(this.#ports, taken, ({ id, name, groups }) => {
-      const isFromKeys = registrations.get(id)?.source === 'keys';
-      this.#assignments.mirror({ id, name, groups: groups.join(','), isFromKeys });
-    });
+    for (const slice of slices(taken, transactionRowsMax)) {
+      const rows = slice.map(({ id, name, groups }) => {
+        const isFromKeys = registrations.get(id)?.source === 'keys';
+        return { id, name, groups: groups.join(','), isFromKeys };
+      });
+      inTransaction(this.#ports.database, () => this.#assignments.mirror(rows));
+      await this.#ports.clock.breathe();
+    }
     this.#confirmedMs = this.#ports.clock.nowMs();
     if (missing.size === 0) return;
     const named = [...missing].slice(0, 10).join(', ');

@@ -8,6 +8,7 @@
 import type { Database, SqlValue, Statement } from '../../ports.ts';
 import { transactionRowsMax } from '../../base/transaction.ts';
 import type { AgentId } from '../agent.ts';
+import type { AgentRange } from '../assignment-parts.ts';
 import type { Assignment } from '../assignment-rows.ts';
 
 /** An assignment with the number of the snapshot that it was published with. */
@@ -33,7 +34,7 @@ export class Assignments {
   readonly #orphans: Statement;
   readonly #delete: Statement;
   readonly #mirror: Statement;
-  readonly #mirrorNew: Statement;
+  readonly #mirrorMany: Statement;
   readonly #key: Statement;
   readonly #keysBetween: Statement;
 
@@ -57,11 +58,11 @@ export class Assignments {
     );
     this.#setGroups = prepare(
       `UPDATE assignment SET group_names = ?, snapshot = 0, is_calculated = 1
-       WHERE id = ? AND group_names IS NOT NULL`,
+       WHERE id BETWEEN ? AND ? AND group_names IS NOT NULL`,
     );
     this.#setFirstGroups = prepare(
       `UPDATE assignment SET group_names = ?, snapshot = 0, is_calculated = 1
-       WHERE id = ? AND group_names IS NOT NULL AND is_calculated = 0`,
+       WHERE id BETWEEN ? AND ? AND group_names IS NOT NULL AND is_calculated = 0`,
     );
     this.#get = prepare(`SELECT ${columns} FROM assignment WHERE id = ?`);
     this.#between = prepare(
@@ -102,13 +103,8 @@ export class Assignments {
        ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#delete = prepare('DELETE FROM assignment WHERE id = ?');
-    this.#mirror = prepare(
-      'UPDATE assignment SET name = ?, group_names = ?, is_from_keys = ? WHERE id = ?',
-    );
-    this.#mirrorNew = prepare(
-      `INSERT INTO assignment (name, group_names, is_from_keys, id, snapshot, is_calculated)
-       VALUES (?, ?, ?, ?, 1, 1)`,
-    );
+    this.#mirror = prepare(mirrorSql(1));
+    this.#mirrorMany = prepare(mirrorSql(mirroredAtOnce));
     this.#key = prepare("SELECT 1 FROM registration WHERE id = ? AND source = 'keys'");
     this.#keysBetween = prepare(
       `SELECT id FROM registration WHERE id BETWEEN ? AND ? AND source = 'keys'
@@ -130,14 +126,14 @@ export class Assignments {
 
   // --- groups, on the master -----------------------------------------------------------------
 
-  /** Gives an agent its groups, separated by commas. Does nothing where it does not exist. */
-  setGroups(id: AgentId, groups: string): void {
-    this.#setGroups.run(groups, id);
+  /** Gives agents their groups, separated by commas. Does nothing where one does not exist. */
+  setGroups({ first, last }: AgentRange, groups: string): void {
+    this.#setGroups.run(groups, first, last);
   }
 
-  /** Gives an agent its first groups. Does nothing where it has had some. */
-  setFirstGroups(id: AgentId, groups: string): void {
-    this.#setFirstGroups.run(groups, id);
+  /** Gives agents their first groups. Does nothing where one has had some. */
+  setFirstGroups({ first, last }: AgentRange, groups: string): void {
+    this.#setFirstGroups.run(groups, first, last);
   }
 
   /** Agents that have reported and have not had any groups, from a number on; a page of them. */
@@ -203,12 +199,13 @@ export class Assignments {
 
   // --- the copy of a worker ------------------------------------------------------------------
 
-  /** Stores what the master says of an agent that exists. */
-  mirror({ id, name, groups, isFromKeys }: Assignment): void {
-    const source = isFromKeys ? 1 : 0;
-    // Nearly always it is there, and changing it is cheaper than asking SQLite to do either.
-    const { changes } = this.#mirror.run(name, groups, source, id);
-    if (Number(changes) === 0) this.#mirrorNew.run(name, groups, source, id);
+  /** Stores what the master says of agents that exist; of several rows of one the last counts. */
+  mirror(rows: readonly Assignment[]): void {
+    let at = 0;
+    for (; at + mirroredAtOnce <= rows.length; at += mirroredAtOnce) {
+      this.#mirrorMany.run(...rows.slice(at, at + mirroredAtOnce).flatMap(mirrorValues));
+    }
+    for (const row of rows.slice(at)) this.#mirror.run(...mirrorValues(row));
   }
 
   /** The first of some numbers, given in order, that the own keys file does not name. */
@@ -230,6 +227,21 @@ export class Assignments {
 }
 
 // ---------------------------------------------------------------------------------------------
+
+/** Rows of one statement: each takes two fifths of the time that it takes alone. */
+const mirroredAtOnce = 50;
+
+function mirrorSql(rowsCount: number): string {
+  const values = Array(rowsCount).fill('(?, ?, ?, ?, 1, 1)').join(', ');
+  return `INSERT INTO assignment (id, name, group_names, is_from_keys, snapshot, is_calculated)
+    VALUES ${values}
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, group_names = excluded.group_names,
+      is_from_keys = excluded.is_from_keys`;
+}
+
+function mirrorValues({ id, name, groups, isFromKeys }: Assignment): SqlValue[] {
+  return [id, name, groups, isFromKeys ? 1 : 0];
+}
 
 type Row = Readonly<Record<string, SqlValue>>;
 

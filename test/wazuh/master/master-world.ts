@@ -179,7 +179,7 @@ export class MasterWorld {
   async assign(groups: Readonly<Record<number, string>>): Promise<void> {
     inTransaction(this.node.ports().database, () => {
       for (const [id, names] of Object.entries(groups)) {
-        this.assignments.setGroups(Number(id), names);
+        this.assignments.setGroups({ first: Number(id), last: Number(id) }, names);
       }
     });
     await this.world.settle(this.publication.publish());
