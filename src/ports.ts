@@ -224,13 +224,10 @@ export interface OpenFile {
 export interface TreeReader {
   /**
    * What is in a directory; '' is the root itself.
-   * @param needsFacts of which files facts are wanted: without them a name costs a fraction.
-   *   @default all
+   * @param needsFacts whether the facts of regular files are wanted: without them a name costs a
+   *   fraction. @default true
    */
-  list(
-    directory: BytePath,
-    needsFacts?: (name: ByteString) => boolean,
-  ): Promise<DirectoryListing>;
+  list(directory: BytePath, needsFacts?: boolean): Promise<DirectoryListing>;
   /** Facts of one path, the link itself where it is one; undefined where nothing is there. */
   facts(path: BytePath): Promise<FileFacts | undefined>;
   /** Hashes of many files, in order. Never holds the loop; small files go several at a time. */

@@ -154,7 +154,7 @@ export class ScanPass {
     const { tree, watch, problems, unlisted } = this.#context;
     watch?.add(directory);
     try {
-      const listing = await tree.list(directory, this.#knownIn(directory));
+      const listing = await tree.list(directory, this.#needsFacts(directory));
       this.#directoriesCount++;
       problems.forget(directory);
       unlisted.delete(directory);
@@ -210,11 +210,10 @@ export class ScanPass {
     return false;
   }
 
-  /** Which files of a directory may be recognised by their facts. */
-  #knownIn(directory: BytePath): (name: ByteString) => boolean {
+  /** Whether files of a directory may be recognised by their facts. */
+  #needsFacts(directory: BytePath): boolean {
     const { index, isCheck } = this.#context;
-    const files = index.filesIn(directory);
-    return isCheck || files.size === 0 ? () => false : (name) => files.has(name);
+    return !isCheck && index.filesIn(directory).size > 0;
   }
 
   // --- merging -------------------------------------------------------------------------------

@@ -129,7 +129,7 @@ export class GroupFiles {
     const others: BytePath[] = [];
     const directories = [this.#pathOf(group)];
     for (const directory of directories) {
-      const { items, unreadable } = await this.#ports.files.list(directory, () => false);
+      const { items, unreadable } = await this.#ports.files.list(directory, false);
       for (const { name, kind } of items) {
         const path = joinPath(directory, name);
         if (kind === 'file') files.push(path);

@@ -42,11 +42,16 @@ const largeDirectoryBytes = 512 * 1024;
 
 const withKinds = { withFileTypes: true } as const;
 
-/** A name that was read from a directory. */
-interface FoundName {
-  readonly name: ByteString;
-  /** Whether the directory says that it is a regular file; not all say what their names are. */
-  readonly isFile: boolean;
+const asBytes = { encoding: 'buffer' } as const;
+
+/** The names that were read from a directory. */
+interface FoundNames {
+  readonly names: readonly ByteString[];
+  /**
+   * Of which of them the directory itself says that they are regular files. Undefined where that was
+   * not asked for, or not all can be said by text; not all file systems know what their names are.
+   */
+  readonly areFiles?: readonly boolean[];
 }
 
 /** Reads the tree below a root. */
@@ -59,29 +64,38 @@ export class DiskReader implements TreeReader {
     this.#hasher = new FileHasher(ports);
   }
 
-  async list(
-    directory: BytePath,
-    needsFacts: (name: ByteString) => boolean = () => true,
-  ): Promise<DirectoryListing> {
-    try {
-      const found = await this.#read(directory);
-      const items: DirectoryItem[] = [];
-      const unreadable: UnreadableItem[] = [];
-      const look = (walk: Walk, open: WalkedDirectory, { name, isFile }: FoundName): void => {
-        if (isFile && !needsFacts(name)) items.push({ name, kind: 'file', facts: undefined });
-        else lookAt(walk, open, name, items, unreadable);
-      };
-      await inSlices(this.#ports.clock, found.length, (start, mayGoOn) => {
-        const walk = this.#ports.root.walkInside();
-        try {
-          const open = walk.directory(directory);
-          let index = start;
-          do look(walk, open, found[index++]!); while (index < found.length && mayGoOn());
-          return index;
-        } finally {
-          walk.close();
+  async list(directory: BytePath, needsFacts = true): Promise<DirectoryListing> {
+    const items: DirectoryItem[] = [];
+    const unreadable: UnreadableItem[] = [];
+    let found: FoundNames | undefined;
+    let next = 0;
+    const look = (walk: Walk, open: WalkedDirectory, { names, areFiles }: FoundNames): void => {
+      const name = names[next]!;
+      if (areFiles?.[next] === true) items.push({ name, kind: 'file', facts: undefined });
+      else lookAt(walk, open, name, items, unreadable);
+      next++;
+    };
+    // Reads the names and looks at them: most directories are visited once.
+    const visit = (_: number, mayGoOn: () => boolean): number => {
+      const walk = this.#ports.root.walkInside();
+      try {
+        const open = walk.directory(directory);
+        if (found === undefined && isLarge(open)) return 1;
+        found ??= readNames(open, !needsFacts);
+        while (next < found.names.length) {
+          look(walk, open, found);
+          if (!mayGoOn()) break;
         }
-      });
+        return 1;
+      } finally {
+        walk.close();
+      }
+    };
+    try {
+      do {
+        await inSlices(this.#ports.clock, 1, visit);
+        found ??= await this.#readLarge(directory, !needsFacts);
+      } while (next < found.names.length);
       return { items, unreadable };
     } catch (error) {
       throw fileError('list', directory, error, 'reader');
@@ -144,22 +158,17 @@ export class DiskReader implements TreeReader {
     }
   }
 
-  async #read(directory: BytePath): Promise<FoundName[]> {
+  /** The names in a large directory, read on another thread. */
+  async #readLarge(directory: BytePath, needsKinds: boolean): Promise<FoundNames> {
     const walk = this.#ports.root.walk();
     try {
+      // The walk is held over these awaits: what is read is the directory that was reached.
       const path = itself(walk.directory(directory));
-      const isLarge = fs.statSync(path).size > largeDirectoryBytes;
-      // The walk is held over this one await: what is read is the directory that was reached.
-      const found = isLarge
-        ? await fs.promises.readdir(path, withKinds)
-        : fs.readdirSync(path, withKinds);
-      if (found.every(({ name }) => isAscii(name))) {
-        return found.map((entry) => ({ name: entry.name, isFile: entry.isFile() }));
-      }
-      const names: Buffer[] = isLarge
-        ? await fs.promises.readdir(path, { encoding: 'buffer' })
-        : fs.readdirSync(path, { encoding: 'buffer' });
-      return names.map((name) => ({ name: fromBytes(name), isFile: false }));
+      const found = needsKinds
+        ? kindsOf(await fs.promises.readdir(path, withKinds))
+        : { names: await fs.promises.readdir(path) };
+      if (found.names.every(isAscii)) return found;
+      return namesOf(await fs.promises.readdir(path, asBytes));
     } finally {
       walk.close();
     }
@@ -173,6 +182,30 @@ export class DiskReader implements TreeReader {
       walk.close();
     }
   }
+}
+
+function isLarge(directory: WalkedDirectory): boolean {
+  return fs.statSync(itself(directory)).size > largeDirectoryBytes;
+}
+
+/** The names in a directory. */
+function readNames(directory: WalkedDirectory, needsKinds: boolean): FoundNames {
+  const path = itself(directory);
+  const found = needsKinds
+    ? kindsOf(fs.readdirSync(path, withKinds))
+    : { names: fs.readdirSync(path) };
+  return found.names.every(isAscii) ? found : namesOf(fs.readdirSync(path, asBytes));
+}
+
+function kindsOf(entries: readonly fs.Dirent[]): FoundNames {
+  return {
+    names: entries.map((entry) => entry.name),
+    areFiles: entries.map((entry) => entry.isFile()),
+  };
+}
+
+function namesOf(names: readonly Buffer[]): FoundNames {
+  return { names: names.map((name) => fromBytes(name)) };
 }
 
 /** The content of a small file, or why there is none. */

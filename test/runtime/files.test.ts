@@ -51,7 +51,7 @@ test('TreeReader.list() gives names, kinds and facts', async () => {
   });
   assert.deepEqual(await files.facts('d/file'), facts);
   assert.deepEqual((await files.list('')).items.map(({ name }) => name), ['d']);
-  const { items: bare } = await files.list('d', () => false);
+  const { items: bare } = await files.list('d', false);
   assert.deepEqual(Object.fromEntries(bare.map(({ name, kind }) => [name, kind])), kinds);
   assert.equal(bare.find(({ name }) => name === 'file')!.facts, undefined);
 });

@@ -51,9 +51,9 @@ test('TreeReader.list() gives names, kinds and facts in no particular order', as
   assert.deepEqual([kindOf('7'), kindOf('link'), kindOf('sub')], ['file', 'symlink', 'directory']);
   const seventh = items.find(({ name }) => name === '7');
   assert.deepEqual([seventh?.facts?.size, seventh?.facts?.mode], [7, 0o600]);
-  const some = await settle(files.list('d', (name) => name === '3'));
+  const some = await settle(files.list('d', false));
   const withFacts = some.items.filter(({ facts }) => facts !== undefined).map(({ name }) => name);
-  assert.deepEqual(withFacts.sort(), ['3', 'link', 'sub']);
+  assert.deepEqual(withFacts.sort(), ['link', 'sub']);
   await assert.rejects(settle(files.list('d/7')), { code: 'notFound' });
   await assert.rejects(settle(files.list('none')), { code: 'notFound' });
 });

@@ -71,11 +71,7 @@ export function treeReader(life: Life, disk: SimDisk): TreeReader {
 
 // ---
 
-function list(
-  disk: SimDisk,
-  directory: BytePath,
-  needsFacts: (name: ByteString) => boolean = () => true,
-): DirectoryListing {
+function list(disk: SimDisk, directory: BytePath, needsFacts = true): DirectoryListing {
   disk.mustAllow(directory, 'read', 'list');
   const found = walk(disk.root, directory);
   if (found.kind !== 'found' || found.inode.kind !== 'directory') throw notThere('list', directory);
@@ -85,7 +81,7 @@ function list(
   // No file system promises an order.
   for (const [name, inode] of disk.random.shuffled([...found.inode.children])) {
     const path = directory === '' ? name : `${directory}/${name}`;
-    if (inode.kind === 'file' && !needsFacts(name)) {
+    if (inode.kind === 'file' && !needsFacts) {
       items.push({ name, kind: 'file', facts: undefined });
     } else if (disk.isDenied(path, 'facts')) {
       unreadable.push({ shownName: displayPath(name), reason: 'not permitted' });
