@@ -86,12 +86,13 @@ export class Publication {
   /** Publishes what a scan found, as far as it is new and passes the guard. */
   async offer(scanned: (set: string) => Manifest): Promise<Offer> {
     const previous = this.latest.value;
+    if (previous === undefined) return await this.#offerFirst(scanned);
     const manifests = new Map<string, Manifest>();
     const changes = new Map<string, readonly EntryChange[]>();
     const counts = { createdCount: 0, replacedCount: 0, removedCount: 0 };
     const newlyHalted: { set: string; reason: string }[] = [];
     for (const set of this.sets.sets) {
-      const before = previous?.manifests.get(set.name) ?? this.#empty();
+      const before = previous.manifests.get(set.name) ?? this.#empty();
       const after = scanned(set.name);
       const differences = await changesBetween(before, after, this.#ports.clock);
       const plan = await makePlan(this.#ports.clock, set, before, differences);
@@ -110,16 +111,32 @@ export class Publication {
       counts.replacedCount += plan.replace.length;
       counts.removedCount += plan.remove.length;
     }
-    if (previous !== undefined && changes.size === 0) {
-      return { generation: previous, isNew: false, ...counts, newlyHalted };
-    }
-    // Numbers never go back, not even after a stored table that had to be dropped.
-    const lastNumber = Math.max(previous?.number ?? 0, this.#ports.store.lastGeneration());
-    const generation = this.#generation(lastNumber + 1, manifests);
-    await this.#ports.store.savePublished(generation.number, manifests);
-    if (previous !== undefined) this.history.record(previous, generation, changes);
+    if (changes.size === 0) return { generation: previous, isNew: false, ...counts, newlyHalted };
+    const generation = await this.#stored(manifests);
+    this.history.record(previous, generation, changes);
     this.latest.publish(generation);
     return { generation, isNew: true, ...counts, newlyHalted };
+  }
+
+  /** There is nothing yet that could be lost by it, and no change that anybody could want to know. */
+  async #offerFirst(scanned: (set: string) => Manifest): Promise<Offer> {
+    const manifests = new Map(this.sets.sets.map(({ name }) => [name, scanned(name)]));
+    for (const name of manifests.keys()) this.#ports.halts.release(name);
+    const createdCount = manifests.values().reduce((count, table) => count + table.count, 0);
+    const generation = await this.#stored(manifests);
+    this.latest.publish(generation);
+    const counts = { createdCount, replacedCount: 0, removedCount: 0 };
+    return { generation, isNew: true, ...counts, newlyHalted: [] };
+  }
+
+  /** The next generation, after it has been stored. */
+  async #stored(manifests: ReadonlyMap<string, Manifest>): Promise<Generation> {
+    const { store } = this.#ports;
+    // Numbers never go back, not even after a stored table that had to be dropped.
+    const lastNumber = Math.max(this.latest.value?.number ?? 0, store.lastGeneration());
+    const generation = this.#generation(lastNumber + 1, manifests);
+    await store.savePublished(generation.number, manifests);
+    return generation;
   }
 
   /** Why the guard does not let a set's new content through; undefined where it does. */
