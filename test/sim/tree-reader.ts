@@ -6,7 +6,7 @@
  * a disk with coarse times a change in between can go unseen, as on a real one.
  */
 import { throwIfAborted } from '../../src/base/async.ts';
-import { type BytePath, type ByteString, displayPath } from '../../src/base/bytes.ts';
+import { type BytePath, displayPath } from '../../src/base/bytes.ts';
 import { ClusterError, describeError } from '../../src/base/errors.ts';
 import type {
   DirectoryItem,
