@@ -15,8 +15,11 @@ import type { Registrations } from './store/registrations.ts';
 /** Records of a chunk take at most so many bytes. */
 export const recordsBytesMax = 240 * 1024;
 
-/** A chunk is closed at this size: the largest record still fits behind it. */
-const chunkBytes = 96 * 1024;
+/** Room that a chunk begins with: mostly there is little to send. */
+const chunkBytesExpected = 16 * 1024;
+
+/** Bytes of a record without its data: more than there are. */
+const statusBytesMax = 64;
 
 /** Some records on their way to the master. */
 export interface Chunk {
@@ -64,18 +67,19 @@ export class Backlog {
 
   /** All that waits, in chunks, each agent once. */
   async *chunks(): AsyncGenerator<Chunk> {
-    let writer = new ByteWriter(chunkBytes);
+    let writer = new ByteWriter(chunkBytesExpected);
     let sent: SentRecord[] = [];
     for (let after = 0;;) {
       const rows = this.#facts.pendingAfter(after);
       for (const { id, status, order: { nodeOrderMs }, refusal, data } of rows) {
         const wasRefused = refusal !== refusals.none;
+        if (writer.length + statusBytesMax + (data?.length ?? 0) > recordsBytesMax) {
+          yield { records: writer.view(), sent };
+          writer = new ByteWriter(chunkBytesExpected);
+          sent = [];
+        }
         packRecord({ id, nodeOrderMs, status, data }, writer);
         sent.push({ id, nodeOrderMs, wasRefused });
-        if (writer.length < chunkBytes) continue;
-        yield { records: writer.view(), sent };
-        writer = new ByteWriter(chunkBytes);
-        sent = [];
       }
       if (rows.length === 0) break;
       after = rows.at(-1)!.id;

@@ -168,6 +168,14 @@ export class ByteReader {
     return this.#bytes.subarray(start, start + length);
   }
 
+  /** Whether the next bytes are ASCII; does not pass over them. */
+  isAscii(length: number): boolean {
+    const end = Math.min(this.#end, this.#at + length);
+    let seen = 0;
+    for (let at = this.#at; at < end; at++) seen |= this.#bytes[at]!;
+    return seen < 128;
+  }
+
   /** Passes over the next bytes; gives where they start. */
   skip(length: number): number {
     return this.#take(length);

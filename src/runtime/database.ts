@@ -49,8 +49,12 @@ export function openDatabase(file: string): Database {
 
 // --- internals -------------------------------------------------------------------------------
 
-/** What a statement leaves behind together with the row that it is about: measured with agents. */
-const leftByStatement = 5_120;
+/**
+ * What a value that goes in leaves behind, together with what it comes from, and what a row that comes
+ * out does, bytes: measured with agents.
+ */
+const leftByValue = 384;
+const leftByRow = 1_024;
 
 type Row = Record<string, SqlValue>;
 
@@ -59,12 +63,16 @@ function statementOf(prepared: StatementSync, log: WriteAheadLog): Statement {
     run: (...values) => {
       const { changes } = attempt('use the database', () => prepared.run(...values));
       log.executed();
-      leftBehind(leftByStatement);
+      leftBehind(values.length * leftByValue);
       return { changes };
     },
     get: (...values) =>
       attempt('use the database', () => prepared.get(...values) as Row | undefined),
-    all: (...values) => attempt('use the database', () => prepared.all(...values) as Row[]),
+    all: (...values) => {
+      const rows = attempt('use the database', () => prepared.all(...values) as Row[]);
+      leftBehind(rows.length * leftByRow);
+      return rows;
+    },
   };
 }
 

@@ -84,4 +84,6 @@ export const packedDataMigrations: readonly string[] = [
    DROP TABLE agent;
    ALTER TABLE agent_packed RENAME TO agent;
    ${agentIndexes}`,
+  // All rows of a table are counted page by page, those that fulfil a condition one by one.
+  "CREATE INDEX registration_removed ON registration (id) WHERE source = 'removed'",
 ];

@@ -124,7 +124,8 @@ export class AgentViews {
       `SELECT ${selected} ${joined} WHERE r.id = ? AND r.source <> 'removed'`,
     );
     this.#total = database.prepare(
-      `SELECT count(*) AS count FROM registration WHERE source IN ('keys', 'command')`,
+      `SELECT (SELECT count(*) FROM registration) -
+         (SELECT count(*) FROM registration WHERE source = 'removed') AS count`,
     );
     this.#byStatus = database.prepare(
       `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent
