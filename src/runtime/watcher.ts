@@ -41,7 +41,7 @@ export function createWatcher(options: WatcherOptions): Watcher {
  * path that comes within 2 ms of the first: by then whoever acts on the first one must not have
  * looked at the path yet.
  */
-const settleMs = 5;
+const settleMs = 3;
 
 /** What the failures mean that are limits of the system, and what to do about them. */
 const limits: ReadonlyMap<string | undefined, string> = new Map([
