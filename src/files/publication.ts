@@ -18,8 +18,11 @@ import type { IndexStore } from './index-store.ts';
 import { Manifest } from './manifest.ts';
 import { makePlan, type Plan } from './plan.ts';
 import type { RecentLosses } from './recent-losses.ts';
-import { tablesFromStore } from './stored-tables.ts';
+import { digestsOf, tablesFromStore } from './stored-tables.ts';
 import { changesBetween } from './table-difference.ts';
+
+/** Name of the value in the store that says what the published tables are. */
+const contentName = 'published.content';
 
 /** What became of an offered scan. */
 export interface Offer {
@@ -67,9 +70,19 @@ export class Publication {
     this.#guard = options.guard;
   }
 
-  /** Takes up what was published before a restart. */
-  async load(): Promise<void> {
+  /**
+   * Takes up what was published before a restart. Mostly that is what was scanned last: where the
+   * digests that were stored with it say so, the same tables serve, and it need not be read.
+   */
+  async load(scanned: (set: string) => Manifest): Promise<void> {
     const { store, clock, hashing } = this.#ports;
+    const known = this.#tables(scanned);
+    const lastNumber = store.lastGeneration();
+    if (store.isPublishedWhole && store.value(contentName) === contentOf(lastNumber, known)) {
+      store.recognisePublished(known);
+      this.latest.publish(this.#generation(lastNumber, known));
+      return;
+    }
     const published = await store.loadPublished();
     if (published === undefined) return;
     const options = { hashing, algorithm: this.#algorithm };
@@ -120,7 +133,7 @@ export class Publication {
 
   /** There is nothing yet that could be lost by it, and no change that anybody could want to know. */
   async #offerFirst(scanned: (set: string) => Manifest): Promise<Offer> {
-    const manifests = new Map(this.sets.sets.map(({ name }) => [name, scanned(name)]));
+    const manifests = this.#tables(scanned);
     for (const name of manifests.keys()) this.#ports.halts.release(name);
     const createdCount = manifests.values().reduce((count, table) => count + table.count, 0);
     const generation = await this.#stored(manifests);
@@ -135,7 +148,9 @@ export class Publication {
     // Numbers never go back, not even after a stored table that had to be dropped.
     const lastNumber = Math.max(this.latest.value?.number ?? 0, store.lastGeneration());
     const generation = this.#generation(lastNumber + 1, manifests);
-    await store.savePublished(generation.number, manifests);
+    await store.savePublished(generation.number, manifests, {
+      [contentName]: contentOf(generation.number, manifests),
+    });
     return generation;
   }
 
@@ -164,7 +179,18 @@ export class Publication {
     });
   }
 
+  #tables(scanned: (set: string) => Manifest): Map<string, Manifest> {
+    return new Map(this.sets.sets.map(({ name }) => [name, scanned(name)]));
+  }
+
   #empty(): Manifest {
     return Manifest.empty({ hashing: this.#ports.hashing, algorithm: this.#algorithm });
   }
+}
+
+// ---
+
+/** A text that is the same for the same tables of the same generation. */
+function contentOf(number: number, tables: ReadonlyMap<string, Manifest>): string {
+  return `${number} ${digestsOf(tables)}`;
 }

@@ -1,4 +1,5 @@
 /** The tables of all sets from what was stored of them. */
+import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../ports.ts';
 import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
@@ -36,4 +37,9 @@ export async function tablesFromStore(
   }
   for (const table of tables.values()) await table.prepareDigests(clock);
   return tables;
+}
+
+/** A text that is the same for the same tables. */
+export function digestsOf(tables: Tables): string {
+  return [...tables].map(([name, table]) => `${name}=${toHex(table.rootDigest)}`).join(' ');
 }

@@ -109,7 +109,7 @@ export class MasterNode {
   static async open(ports: MasterPorts, config: Config, facts: NodeFacts): Promise<MasterNode> {
     const storage = await openStorage(ports, config, config.localIntegrity);
     const node = new MasterNode(ports, config, facts, storage);
-    await node.#publication.load();
+    await node.#publication.load((set) => storage.tree.scanner.manifest(set));
     return node;
   }
 

@@ -117,8 +117,14 @@ test('a round that finds nothing is one exchange; a master that was restarted is
   const each = (bytes() - before.bytes) / (rounds() - before.rounds);
   assert.ok(each < 400, `${each} bytes`);
 
+  const generation = () => cluster.masterNode.status().generation;
+  const published = generation();
   cluster.master.kill();
   cluster.startMaster();
   await world.run({ until: told, limitMs: 60_000, what: 'the new process knows' });
+  assert.equal(generation(), published);
+  cluster.master.operator.write('etc/rules/a.xml', 'another rule');
+  await cluster.converge();
+  assert.equal(generation(), published! + 1);
   await world.stop();
 });

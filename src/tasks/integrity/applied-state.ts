@@ -6,6 +6,7 @@ import { type ByteString, toHex } from '../../base/bytes.ts';
 import type { SetTable } from '../../files/file-set.ts';
 import type { IndexStore } from '../../files/index-store.ts';
 import type { Manifest } from '../../files/manifest.ts';
+import { digestsOf } from '../../files/stored-tables.ts';
 
 /** The applied generation of a worker. */
 export class AppliedState {
@@ -83,8 +84,4 @@ const digestsName = 'applied.digests';
 
 function tablesOf(sets: SetTable, actual: Tables): Map<string, Manifest> {
   return new Map(sets.sets.map((set) => [set.name, actual.manifest(set.name)]));
-}
-
-function digestsOf(manifests: ReadonlyMap<string, Manifest>): string {
-  return [...manifests].map(([name, table]) => `${name}=${toHex(table.rootDigest)}`).join(' ');
 }
