@@ -34,7 +34,9 @@ const restLooksMin = 3;
 /** Work that leaves enough behind to be worth a collection: CPU, ms. */
 const workMsMin = 2_000;
 
-const runtime = globalThis as { readonly Bun?: { gc(isSynchronous: boolean): void } };
+const runtime = globalThis as {
+  readonly Bun?: { gc(isSynchronous: boolean): void; shrink(): void };
+};
 
 let leftBytes = 0;
 let gapBytes = gapBytesMin;
@@ -62,7 +64,8 @@ export function tidyAtRest(): { close(): void } {
     restLooks = usedMs > restLookMs * restShareMax ? 0 : restLooks + 1;
     if (restLooks < restLooksMin || workMs < workMsMin) return;
     workMs = 0;
-    runtime.Bun?.gc(true);
+    // Collects, and gives up compiled code that was for that work; when nothing else is to be done.
+    runtime.Bun?.shrink();
   }, restLookMs);
   timer.unref();
   return { close: () => clearInterval(timer) };
