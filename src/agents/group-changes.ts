@@ -58,6 +58,11 @@ export class GroupChanges {
     this.#catalogue = catalogue;
   }
 
+  /** Agents that `calculateDue` would give their groups. */
+  get dueCount(): number {
+    return this.#due.size;
+  }
+
   /** Agents have reported for the first time: `calculateDue` will give them their groups. */
   firstContact(ids: readonly AgentId[]): void {
     for (const id of ids) this.#due.add(id);

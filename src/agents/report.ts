@@ -122,9 +122,8 @@ function takeFact<K extends keyof AgentFacts>(
 }
 
 function readId(value: unknown): AgentId {
-  const isPlain = typeof value === 'number' && Number.isInteger(value) && value >= 1 &&
-    value <= agentIdMax;
-  if (isPlain) return value;
+  const isNumber = typeof value === 'number' && Number.isInteger(value);
+  if (isNumber && value >= 1 && value <= agentIdMax) return value;
   const read = typeof value === 'string' ? parseAgentId(value) : undefined;
   return read ?? refuse('id', `a number from 1 to ${agentIdMax}`, value);
 }
@@ -148,7 +147,13 @@ function whole(max: number): (value: unknown, key: string) => number {
 }
 
 function optionalText(lengthMax: number): (value: unknown, key: string) => string | null {
-  return (value, key) => value === null ? null : text(value, key, lengthMax);
+  return (value, key) =>
+    value === null || isPlain(value, lengthMax) ? value : text(value, key, lengthMax);
+}
+
+/** Whether a value is a text like nearly every one, of which nothing else has to be asked. */
+function isPlain(value: unknown, lengthMax: number): value is string {
+  return typeof value === 'string' && value.length <= lengthMax && plain.test(value);
 }
 
 function text(value: unknown, key: string, lengthMax: number): string {
@@ -158,8 +163,6 @@ function text(value: unknown, key: string, lengthMax: number): string {
       `"${key}" has ${value.length} characters, at most ${lengthMax} are possible`,
     );
   }
-  // Nearly every text passes this, and nothing else has to be asked.
-  if (plain.test(value)) return value;
   // Half a character cannot be stored, and a NUL would end the text for other programs.
   if (!value.isWellFormed()) throw new ReportProblem(`"${key}" is not valid Unicode`);
   if (control.test(value)) throw new ReportProblem(`"${key}" has a control character`);
@@ -182,7 +185,10 @@ function readLabels(value: unknown): readonly Label[] {
   }
   return labels.map(([key, given]): Label => {
     if (key === '') throw new ReportProblem('"labels" has a label without a key');
-    const name = text(key, `labels: ${shown(key)}`, keyLengthMax);
+    const name = isPlain(key, keyLengthMax)
+      ? key
+      : text(key, `labels: ${shown(key)}`, keyLengthMax);
+    if (isPlain(given, valueLengthMax)) return [name, given];
     return [name, text(given, `labels.${shown(key)}`, valueLengthMax)];
   });
 }

@@ -21,6 +21,12 @@ import type { RoundReport, Task, Turn } from './task.ts';
 /** Pause between two looks for removals that nobody needs any more, ms. */
 const pruneEveryMs = 60 * 60 * 1000;
 
+/** So many agents that have reported for the first time are not all of them: more are on their way. */
+const manyDue = 500;
+
+/** For so long those that come are published together: each snapshot costs every worker a round, ms. */
+const gatherMs = 400;
+
 /** Settings of local-agent-groups. */
 export interface LocalAgentGroupsOptions {
   /** Pause between rounds, ms. @default 10,000 */
@@ -61,6 +67,8 @@ export class LocalAgentGroups implements Task {
   }
 
   async round(turn: Turn): Promise<RoundReport> {
+    const { changes } = this.#ports;
+    if (changes.dueCount >= manyDue) await this.#ports.clock.sleep(gatherMs, turn.signal);
     await this.refresh(turn.log, turn.signal);
     const { publication, clock } = this.#ports;
     const isNew = await publication.publish();
