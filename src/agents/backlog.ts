@@ -4,6 +4,7 @@
  * Nothing is forgotten before it is confirmed. A record that was replaced by a newer report while
  * it was on its way stays in the backlog with that report.
  */
+import { fromText } from '../base/bytes.ts';
 import { ByteWriter } from '../base/cursor.ts';
 import { inTransaction } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
@@ -73,7 +74,8 @@ export class Backlog {
       const rows = this.#facts.pendingAfter(after);
       for (const { id, status, order: { nodeOrderMs }, refusal, data } of rows) {
         const wasRefused = refusal !== refusals.none;
-        if (writer.length + statusBytesMax + (data?.length ?? 0) > recordsBytesMax) {
+        const dataBytes = data === undefined ? 0 : fromText(data).length;
+        if (writer.length + statusBytesMax + dataBytes > recordsBytesMax) {
           yield { records: writer.view(), sent };
           writer = new ByteWriter(chunkBytesExpected);
           sent = [];

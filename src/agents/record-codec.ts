@@ -3,8 +3,9 @@
  *
  * u8 kind (1 all, 2 status) · u32 id · f64 number of the record · status: f64 last keep-alive (NaN
  * for none), u8 connection status, f64 disconnection time, f64 status code. A record of all goes on
- * with the data; see data-codec.ts.
+ * with the data: u32 length and UTF-8; see data-codec.ts.
  */
+import { toText } from '../base/bytes.ts';
 import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { type AgentId, agentIdMax, type AgentStatus, connectionStatuses } from './agent.ts';
 import { checkData, malformed, type PackedData } from './data-codec.ts';
@@ -28,11 +29,11 @@ export function packRecord(record: AgentRecord, writer: ByteWriter): void {
   writer.u32(record.id);
   writer.f64(record.nodeOrderMs);
   packStatus(record.status, writer);
-  if (record.data !== undefined) writer.bytes(record.data);
+  if (record.data !== undefined) writer.sizedText(record.data);
 }
 
 /**
- * Reads all records. Their data are views of what they are read from.
+ * Reads all records.
  * @throws ProtocolError('malformed')
  */
 export function* unpackRecords(packed: Uint8Array): Generator<AgentRecord> {
@@ -44,11 +45,16 @@ export function* unpackRecords(packed: Uint8Array): Generator<AgentRecord> {
     if (id < 1 || id > agentIdMax) throw malformed(`has number ${id}`);
     const nodeOrderMs = finite(reader.f64());
     const status = unpackStatus(reader);
-    const start = reader.position;
-    if (kind === allKind) checkData(reader);
-    const data = kind === allKind ? packed.subarray(start, reader.position) : undefined;
+    const data = kind === allKind ? readData(reader) : undefined;
     yield { id, nodeOrderMs, status, data };
   }
+}
+
+function readData(reader: ByteReader): PackedData {
+  const data = toText(reader.text(reader.u32()));
+  if (data === undefined) throw malformed('has data that are not UTF-8');
+  checkData(data);
+  return data;
 }
 
 // --- the status ------------------------------------------------------------------------------

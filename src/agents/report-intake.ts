@@ -5,7 +5,6 @@
  * reports of agents that it has not heard of, for the keys file may be on its way; the master, which
  * knows all, does not. Nobody takes one of an agent that was removed.
  */
-import { equalBytes } from '../base/bytes.ts';
 import { inTransaction, slices, transactionRowsMax } from '../base/transaction.ts';
 import type { Clock, Database } from '../ports.ts';
 import { type AgentFacts, type AgentId, agentIdText } from './agent.ts';
@@ -113,7 +112,7 @@ export class ReportIntake {
     const before = this.#facts.packedData(id);
     if (before === undefined) return packData(mergeData(given, undefined));
     const data = packData(mergeData(given, unpackData(before)));
-    return equalBytes(data, before) ? undefined : data;
+    return data === before ? undefined : data;
   }
 
   #orderOf(known: StatusRow | undefined, lastKeepalive: number | null, nowMs: number) {

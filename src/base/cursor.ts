@@ -64,11 +64,11 @@ export class ByteWriter {
     this.#length += text.length;
   }
 
-  /** A Unicode text: u16 length of its UTF-8, and that. */
+  /** A Unicode text: u32 length of its UTF-8, and that. */
   sizedText(text: string): void {
-    this.#room(2 + text.length);
+    this.#room(4 + text.length);
     const bytes = this.#bytes;
-    const at = this.#length + 2;
+    const at = this.#length + 4;
     // One look at each character, since nearly every text is ASCII; another one is begun anew.
     let seen = 0;
     for (let i = 0; i < text.length; i++) {
@@ -77,7 +77,7 @@ export class ByteWriter {
       bytes[at + i] = code;
     }
     const encoded = seen < 128 ? text : fromText(text);
-    this.u16(encoded.length);
+    this.u32(encoded.length);
     if (seen < 128) this.#length += text.length;
     else this.text(encoded);
   }
@@ -166,14 +166,6 @@ export class ByteReader {
   bytes(length: number): Uint8Array {
     const start = this.#take(length);
     return this.#bytes.subarray(start, start + length);
-  }
-
-  /** Whether the next bytes are ASCII; does not pass over them. */
-  isAscii(length: number): boolean {
-    const end = Math.min(this.#end, this.#at + length);
-    let seen = 0;
-    for (let at = this.#at; at < end; at++) seen |= this.#bytes[at]!;
-    return seen < 128;
   }
 
   /** Passes over the next bytes; gives where they start. */

@@ -1,7 +1,7 @@
 /**
  * What both roles stand on: the database, the file sets, the scanner with its index, the halts.
  */
-import { agentMigrations, packedDataMigrations } from '../agents/store/schema.ts';
+import { agentMigrations, laterAgentMigrations } from '../agents/store/schema.ts';
 import { migrate } from '../base/migrations.ts';
 import type { Config } from '../config/config.ts';
 import { applyMigrations, laterApplyMigrations } from '../files/apply.ts';
@@ -36,7 +36,7 @@ const migrations: readonly string[] = [
   ...laterApplyMigrations,
   ...leafMigrations,
   ...directoryMigrations,
-  ...packedDataMigrations,
+  ...laterAgentMigrations,
 ];
 
 /** The stores of a node. */

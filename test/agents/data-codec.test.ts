@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { textColumnNames } from '../../src/agents/agent.ts';
-import { checkData, packData, platformOf, unpackData } from '../../src/agents/data-codec.ts';
+import { checkData, packData, unpackData } from '../../src/agents/data-codec.ts';
 import { labelLimits } from '../../src/agents/report.ts';
-import { ByteReader, ByteWriter } from '../../src/base/cursor.ts';
 import { ProtocolError } from '../../src/base/errors.ts';
 import { migrate } from '../../src/base/migrations.ts';
 import { FactsStore } from '../../src/agents/store/facts.ts';
-import { agentMigrations, packedDataMigrations } from '../../src/agents/store/schema.ts';
+import { agentMigrations, laterAgentMigrations } from '../../src/agents/store/schema.ts';
 import { openDatabase } from '../../src/runtime/database.ts';
-import { dataOf } from './samples.ts';
+import { dataOf, factsOf } from './samples.ts';
+import { openAgentTables } from './store/tables.ts';
 
 const samples = [
   dataOf({}),
@@ -18,36 +18,50 @@ const samples = [
   dataOf({ name: 'a', labels: [['env', 'prod'], ['rack', ''], ['ort', 'Köln, "Süd"']] }),
 ];
 
-test('data come back as they were, and their platform without the rest', () => {
+test('data come back as they were', () => {
   for (const data of samples) {
     const packed = packData(data);
     assert.deepEqual(unpackData(packed), data);
-    assert.equal(platformOf(packed), data.os_platform);
-    const reader = new ByteReader(packed);
-    checkData(reader);
-    assert.equal(reader.remaining, 0);
+    checkData(packed);
   }
 });
 
 test('data that nobody can have packed are refused', () => {
-  const made = (present: number, write: (writer: ByteWriter) => void) => {
-    const writer = new ByteWriter();
-    writer.u32(present);
-    write(writer);
-    return () => checkData(new ByteReader(writer.finish()));
-  };
-  const utf8 = (bytes: number[]) => (writer: ByteWriter) => {
-    writer.u16(bytes.length);
-    writer.bytes(new Uint8Array(bytes));
-    writer.u16(0);
-  };
-  assert.throws(made(1, utf8([0xc3])), /name that is not UTF-8/);
-  assert.throws(made(1, utf8(Array(129).fill(65))), /name of 129 characters/);
-  assert.doesNotThrow(made(1, utf8(Array.from({ length: 256 }, (_, i) => [0xc3, 0xbc][i % 2]!))));
-  assert.throws(made(2 ** textColumnNames.length, utf8([65])), /unknown column/);
-  const { countMax } = labelLimits;
-  assert.throws(made(0, (writer) => writer.u16(countMax + 1)), /labels, of which/);
-  assert.throws(made(0, (writer) => writer.u16(1)), ProtocolError);
+  const texts: unknown[] = textColumnNames.map(() => null);
+  const made = (values: unknown) => () => checkData(JSON.stringify(values));
+  const named = (name: unknown) => made([name, ...texts.slice(1), []]);
+  const labelled = (labels: unknown) => made([...texts, labels]);
+  assert.doesNotThrow(named('ü'.repeat(128)));
+  assert.throws(named('ü'.repeat(129)), /name of 129 characters/);
+  assert.throws(named(7), /name that is no text/);
+  for (const shape of [null, 'text', {}, texts, [...texts, [], null]]) {
+    assert.throws(made(shape), /unknown shape/);
+  }
+  const { countMax, keyLengthMax } = labelLimits;
+  assert.throws(labelled(null), /labels that are no list/);
+  assert.throws(labelled(Array(countMax + 1).fill(['a', 'b'])), /labels, of which/);
+  assert.throws(labelled([['a']]), /no pair/);
+  assert.throws(labelled([['a', null]]), /label that is no text/);
+  assert.throws(labelled([['a'.repeat(keyLengthMax + 1), '']]), /label of/);
+  assert.throws(() => checkData('[null'), ProtocolError);
+});
+
+test('the columns of the data are there for whoever looks into the database', () => {
+  const { database } = openAgentTables();
+  const facts = new FactsStore(database);
+  const order = { node: 'worker', epoch: 'e', nodeOrderMs: 5, orderMs: 6 };
+  for (const [index, data] of samples.entries()) {
+    const status = factsOf();
+    const row = { id: index + 1, status, order, pending: 0, refusal: 0 } as const;
+    facts.save({ ...row, data: packData(data) });
+  }
+  const select = `SELECT ${textColumnNames.join(', ')}, labels FROM agent ORDER BY id`;
+  const rows = database.prepare(select).all();
+  const found = rows.map((row) => ({
+    ...row,
+    labels: JSON.parse(String(row['labels'])) as unknown,
+  }));
+  assert.deepEqual(found, samples);
 });
 
 test('what an older version has stored is packed', () => {
@@ -61,7 +75,7 @@ test('what an older version has stored is packed', () => {
     const labels = JSON.stringify(data.labels);
     save.run(index + 1, ...texts, labels, null, 'active', 0, 3, 'worker', 'e', 5, 6, 2, 0);
   }
-  migrate(database, [...agentMigrations, ...packedDataMigrations]);
+  migrate(database, [...agentMigrations, ...laterAgentMigrations]);
   const facts = new FactsStore(database);
   for (const [index, data] of samples.entries()) {
     const found = facts.get(index + 1);

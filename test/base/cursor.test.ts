@@ -87,7 +87,7 @@ test('a text with its length is the UTF-8 of it, also where it has to be begun a
     writer.sizedText(text);
     const encoded = new TextEncoder().encode(text);
     const reader = new ByteReader(writer.finish());
-    assert.equal(reader.u16(), encoded.length);
+    assert.equal(reader.u32(), encoded.length);
     assert.deepEqual(reader.bytes(encoded.length), encoded);
     assert.equal(reader.remaining, 0);
   }

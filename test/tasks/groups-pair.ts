@@ -6,7 +6,7 @@ import { GroupPublication } from '../../src/agents/group-publication.ts';
 import { type GroupRule, GroupRules } from '../../src/agents/group-rules.ts';
 import { Assignments } from '../../src/agents/store/assignments.ts';
 import { RuleSubjects } from '../../src/agents/store/rule-subjects.ts';
-import { agentMigrations, packedDataMigrations } from '../../src/agents/store/schema.ts';
+import { agentMigrations, laterAgentMigrations } from '../../src/agents/store/schema.ts';
 import { AgentValues } from '../../src/agents/store/values.ts';
 import { migrate } from '../../src/base/migrations.ts';
 import type { Database } from '../../src/ports.ts';
@@ -39,7 +39,7 @@ export class GroupsPair {
     this.pair = pair;
     this.#rules = rules;
     for (const database of [this.masterDatabase, this.workerDatabase]) {
-      migrate(database, [...agentMigrations, ...packedDataMigrations]);
+      migrate(database, [...agentMigrations, ...laterAgentMigrations]);
     }
     this.assignments = new Assignments(this.masterDatabase);
     this.copy = new Assignments(this.workerDatabase);

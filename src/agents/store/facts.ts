@@ -7,7 +7,7 @@
 import { transactionRowsMax } from '../../base/transaction.ts';
 import type { Database, SqlValue, Statement } from '../../ports.ts';
 import type { AgentData, AgentId, AgentStatus, ConnectionStatus } from '../agent.ts';
-import { type PackedData, platformOf, unpackData } from '../data-codec.ts';
+import { type PackedData, unpackData } from '../data-codec.ts';
 import type { RecordOrder } from '../record-order.ts';
 import type { Existence } from './registrations.ts';
 
@@ -50,7 +50,7 @@ export interface Look {
 const statusColumns = ['last_keepalive', 'connection_status', 'disconnection_time', 'status_code'];
 const orderColumns = ['node_name', 'node_epoch', 'node_order_ms', 'order_ms'];
 const rowColumns = [...statusColumns, ...orderColumns, 'pending', 'refusal'];
-const columns = ['id', 'data', 'os_platform', ...rowColumns];
+const columns = ['id', 'data', ...rowColumns];
 
 /** Numbers of agents that one statement over many goes through. */
 const sweptIdsMax = 4_000;
@@ -157,7 +157,7 @@ export class FactsStore {
   /** The data of an agent, packed. */
   packedData(id: AgentId): PackedData | undefined {
     const data = this.#selectData.get(id)?.['data'];
-    return data instanceof Uint8Array ? data : undefined;
+    return typeof data === 'string' ? data : undefined;
   }
 
   /** The data of an agent. */
@@ -175,7 +175,7 @@ export class FactsStore {
   /** Writes a row as a whole. */
   save({ id, data, status, order, pending, refusal }: FactsRow): void {
     const values = [...statusValues(status), ...orderValues(order), pending, refusal];
-    this.#save.run(id, data, platformOf(data), ...values);
+    this.#save.run(id, data, ...values);
   }
 
   /** Writes the status of a row that is there, which was `known`. */
@@ -201,7 +201,7 @@ export class FactsStore {
   pendingAfter(after: AgentId): PendingRow[] {
     return this.#selectPending.all(after).map((row) => {
       const data = row['data'];
-      return { ...readStatusRow(row), data: data instanceof Uint8Array ? data : undefined };
+      return { ...readStatusRow(row), data: typeof data === 'string' ? data : undefined };
     });
   }
 

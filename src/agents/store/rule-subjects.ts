@@ -21,7 +21,7 @@ export class RuleSubjects {
   /** What is known of an agent. */
   get(id: AgentId): RuleSubject {
     const { name, ip, data } = this.#select.get(id) ?? {};
-    const reported = data instanceof Uint8Array ? unpackData(data) : undefined;
+    const reported = typeof data === 'string' ? unpackData(data) : undefined;
     return {
       name: textOf(name) ?? reported?.name ?? '',
       ip: reported?.ip ?? reported?.register_ip ?? textOf(ip),

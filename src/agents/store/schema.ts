@@ -5,9 +5,10 @@
  * `registration`: the agents that exist, and for a while those that were removed, so that a late
  * report does not bring one back. On a worker it follows the keys file and the master's assignments.
  *
- * `agent`: what was reported. `data` are all texts and labels, packed as they travel (see
+ * `agent`: what was reported. `data` are all texts and labels as they travel (see
  * agents/data-codec.ts): binding and reading eighteen columns takes three times as long as the rest of
- * a row. `os_platform` is beside them for those who look for it. `node_order_ms` orders the records of
+ * a row. The columns that they are made of are computed from them when somebody asks for one.
+ * `node_order_ms` orders the records of
  * one agent from one node's database (`node_epoch`), `order_ms` those of different nodes by the master's
  * clock; see agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the
  * status, 2 all. `refusal`: 1 where the master does not know the agent, 2 where it is to be asked once more.
@@ -56,30 +57,19 @@ export const agentMigrations: readonly string[] = [
    CREATE TABLE agent_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
-/** Hexadecimal digits of a text with its length, as they are packed. */
-const packedText = (text: string) => `printf('%04X', length(hex(${text})) / 2) || hex(${text})`;
+/** Columns that are parts of the data: for whoever looks into the database, and in conditions. */
+const partColumns = [
+  ...textColumnNames.map((name, index) => `${name} TEXT AS (data ->> ${index})`),
+  `labels TEXT AS (data -> ${textColumnNames.length})`,
+];
 
-const packedPresence = textColumnNames.map((name, bit) => `(${name} IS NOT NULL) * ${2 ** bit}`);
-
-const packedTexts = textColumnNames.map((name) => `iif(${name} IS NULL, '', ${packedText(name)})`);
-
-const packedLabels = `printf('%04X', json_array_length(labels)) || coalesce(
-  (SELECT group_concat(${packedText('value ->> 0')} || ${
-  packedText('value ->> 1')
-}, '' ORDER BY key)
-   FROM json_each(labels)), '')`;
-
-/** What was reported is packed: see agents/data-codec.ts. */
-export const packedDataMigrations: readonly string[] = [
+export const laterAgentMigrations: readonly string[] = [
   `CREATE TABLE agent_packed (
-     id INTEGER PRIMARY KEY, data BLOB NOT NULL, os_platform TEXT,
+     id INTEGER PRIMARY KEY, data TEXT NOT NULL, ${partColumns.join(', ')},
      ${statusColumns}
    ) STRICT;
-   INSERT INTO agent_packed
-     SELECT id,
-       unhex(printf('%08X', ${packedPresence.join(' + ')}) || ${packedTexts.join(' || ')}
-         || ${packedLabels}),
-       os_platform, ${statusColumnNames}
+   INSERT INTO agent_packed (id, data, ${statusColumnNames})
+     SELECT id, json_array(${textColumnNames.join(', ')}, json(labels)), ${statusColumnNames}
      FROM agent;
    DROP TABLE agent;
    ALTER TABLE agent_packed RENAME TO agent;

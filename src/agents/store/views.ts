@@ -257,7 +257,7 @@ function readView(row: Record<string, SqlValue>): AgentView {
     ip: typeof ip === 'string' ? ip : null,
     dateAdded: Number(row['date_add']),
     source: row['source'] === 'command' ? 'command' : 'keys',
-    reported: typeof node === 'string' && data instanceof Uint8Array
+    reported: typeof node === 'string' && typeof data === 'string'
       ? { facts: { ...unpackData(data), ...readStatus(row) }, node }
       : undefined,
     groups: readGroups(row['group_names']),

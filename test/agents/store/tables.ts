@@ -1,5 +1,5 @@
 /** The tables of agents in a database of their own. */
-import { agentMigrations, packedDataMigrations } from '../../../src/agents/store/schema.ts';
+import { agentMigrations, laterAgentMigrations } from '../../../src/agents/store/schema.ts';
 import { migrate } from '../../../src/base/migrations.ts';
 import type { Clock, Database } from '../../../src/ports.ts';
 import { SimNetwork } from '../../sim/network.ts';
@@ -11,6 +11,6 @@ export function openAgentTables(): { database: Database; clock: Clock; world: Wo
   const world = new World({ seed: 1 });
   const node = new SimNode(world, new SimNetwork(world), { name: 'node' });
   const { database, clock } = node.ports();
-  migrate(database, [...agentMigrations, ...packedDataMigrations]);
+  migrate(database, [...agentMigrations, ...laterAgentMigrations]);
   return { database, clock, world };
 }

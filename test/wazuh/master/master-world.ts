@@ -6,7 +6,7 @@ import { Assignments } from '../../../src/agents/store/assignments.ts';
 import { GroupPublication } from '../../../src/agents/group-publication.ts';
 import { FactsStore } from '../../../src/agents/store/facts.ts';
 import { Registrations } from '../../../src/agents/store/registrations.ts';
-import { agentMigrations, packedDataMigrations } from '../../../src/agents/store/schema.ts';
+import { agentMigrations, laterAgentMigrations } from '../../../src/agents/store/schema.ts';
 import { AgentValues } from '../../../src/agents/store/values.ts';
 import { migrate } from '../../../src/base/migrations.ts';
 import { inTransaction } from '../../../src/base/transaction.ts';
@@ -91,7 +91,7 @@ export class MasterWorld {
     this.#options = options;
     const ports = node.ports();
     const { database, clock } = ports;
-    migrate(database, [...agentMigrations, ...packedDataMigrations]);
+    migrate(database, [...agentMigrations, ...laterAgentMigrations]);
     this.facts = new FactsStore(database);
     this.assignments = new Assignments(database);
     this.#registrations = new Registrations({ clock, database }, {
