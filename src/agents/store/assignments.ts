@@ -81,7 +81,7 @@ export class Assignments {
     this.#uncalculated = prepare(
       `SELECT id FROM assignment
        WHERE id > ? AND is_calculated = 0 AND group_names IS NOT NULL
-         AND EXISTS (SELECT 1 FROM agent WHERE agent.id = assignment.id)
+         AND EXISTS (SELECT 1 FROM agent_record a WHERE a.id = assignment.id)
        ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#pending = prepare('SELECT id FROM assignment WHERE snapshot = 0 ORDER BY id LIMIT ?');

@@ -1,5 +1,5 @@
 /**
- * What was reported of agents: the table `agent`.
+ * What was reported of agents: the table `agent_record`.
  *
  * On a worker it holds what its agents reported, with a mark on what the master has not confirmed; on
  * the master the newest record of every agent, whichever node it came from.
@@ -83,55 +83,57 @@ export class FactsStore {
       `SELECT wanted.value AS wanted, source, agent.id AS id, ${rowColumns.join(', ')}
        FROM json_each(?) AS wanted
        LEFT JOIN registration ON registration.id = wanted.value
-       LEFT JOIN agent ON agent.id = wanted.value`,
+       LEFT JOIN agent_record AS agent ON agent.id = wanted.value`,
     );
-    this.#selectData = database.prepare('SELECT data FROM agent WHERE id = ?');
+    this.#selectData = database.prepare('SELECT data FROM agent_record WHERE id = ?');
     // REPLACE looks through all indexes for what it would replace, also where there is nothing.
     const replaced = columns.slice(1).map((name) => `${name} = excluded.${name}`);
     this.#save = database.prepare(
-      `INSERT INTO agent (${list}) VALUES (${columns.map(() => '?').join(', ')})
+      `INSERT INTO agent_record (${list}) VALUES (${columns.map(() => '?').join(', ')})
        ON CONFLICT (id) DO UPDATE SET ${replaced.join(', ')}`,
     );
     this.#saveStatus = database.prepare(
-      `UPDATE agent SET ${set([...statusColumns, ...orderColumns, 'pending'])} WHERE id = ?`,
+      `UPDATE agent_record SET ${set([...statusColumns, ...orderColumns, 'pending'])} WHERE id = ?`,
     );
     // Setting a column writes its index anew, even where the value is as before.
     const unindexed = statusColumns.filter((name) => name !== 'connection_status');
     this.#saveKeepalive = database.prepare(
-      `UPDATE agent SET ${set([...unindexed, 'node_order_ms', 'order_ms', 'pending'])}
+      `UPDATE agent_record SET ${set([...unindexed, 'node_order_ms', 'order_ms', 'pending'])}
        WHERE id = ?`,
     );
-    this.#remove = database.prepare('DELETE FROM agent WHERE id = ?');
+    this.#remove = database.prepare('DELETE FROM agent_record WHERE id = ?');
     this.#selectPending = database.prepare(
       `SELECT id, ${rowColumns.join(', ')},
          iif(pending = ${pendingLevels.all} AND refusal = ${refusals.none}, data, NULL) AS data
-       FROM agent WHERE pending > 0 AND refusal <> 1 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
+       FROM agent_record WHERE pending > 0 AND refusal <> 1 AND id > ? ORDER BY id LIMIT ${transactionRowsMax}`,
     );
     this.#countPending = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
+      'SELECT count(*) AS count FROM agent_record WHERE pending > 0 AND refusal <> 1',
     );
     this.#confirm = database.prepare(
-      'UPDATE agent SET pending = 0 WHERE id = ? AND node_order_ms = ?',
+      'UPDATE agent_record SET pending = 0 WHERE id = ? AND node_order_ms = ?',
     );
-    this.#refuse = database.prepare('UPDATE agent SET refusal = 1, pending = 2 WHERE id = ?');
-    this.#askAgain = database.prepare('UPDATE agent SET refusal = 2 WHERE refusal > 0');
+    this.#refuse = database.prepare(
+      'UPDATE agent_record SET refusal = 1, pending = 2 WHERE id = ?',
+    );
+    this.#askAgain = database.prepare('UPDATE agent_record SET refusal = 2 WHERE refusal > 0');
     this.#accept = database.prepare(
-      'UPDATE agent SET refusal = 0 WHERE id = ? AND refusal > 0',
+      'UPDATE agent_record SET refusal = 0 WHERE id = ? AND refusal > 0',
     );
-    this.#demand = database.prepare('UPDATE agent SET pending = 2 WHERE id = ?');
+    this.#demand = database.prepare('UPDATE agent_record SET pending = 2 WHERE id = ?');
     this.#demandSome = database.prepare(
-      'UPDATE agent SET pending = 2 WHERE id > ? AND id <= ? AND pending < 2',
+      'UPDATE agent_record SET pending = 2 WHERE id > ? AND id <= ? AND pending < 2',
     );
     this.#countRefused = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE refusal > 0',
+      'SELECT count(*) AS count FROM agent_record WHERE refusal > 0',
     );
-    this.#highest = database.prepare('SELECT max(id) AS id FROM agent');
+    this.#highest = database.prepare('SELECT max(id) AS id FROM agent_record');
     this.#selectSilent = database.prepare(
-      `SELECT id, node_name FROM agent WHERE id > ? AND id <= ? AND connection_status = 'active'
+      `SELECT id, node_name FROM agent_record WHERE id > ? AND id <= ? AND connection_status = 'active'
        AND last_keepalive < ?`,
     );
     this.#disconnect = database.prepare(
-      `UPDATE agent SET connection_status = 'disconnected', disconnection_time = ? WHERE id = ?`,
+      `UPDATE agent_record SET connection_status = 'disconnected', disconnection_time = ? WHERE id = ?`,
     );
   }
 

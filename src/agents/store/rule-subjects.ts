@@ -13,7 +13,7 @@ export class RuleSubjects {
       `SELECT r.name AS name, r.ip AS ip, a.data AS data
        FROM assignment s
        LEFT JOIN registration r ON r.id = s.id
-       LEFT JOIN agent a ON a.id = s.id
+       LEFT JOIN agent_record a ON a.id = s.id
        WHERE s.id = ?`,
     );
   }

@@ -5,9 +5,9 @@
  * `registration`: the agents that exist, and for a while those that were removed, so that a late
  * report does not bring one back. On a worker it follows the keys file and the master's assignments.
  *
- * `agent`: what was reported. `data` are all texts and labels as they travel (see
+ * `agent_record`: what was reported. `data` are all texts and labels as they travel (see
  * agents/data-codec.ts): binding and reading eighteen columns takes three times as long as the rest of
- * a row. The columns that they are made of are computed from them when somebody asks for one.
+ * a row. The view `agent` has them as columns, for people; muster itself reads the table.
  * `node_order_ms` orders the records of
  * one agent from one node's database (`node_epoch`), `order_ms` those of different nodes by the master's
  * clock; see agents/record-order.ts. `pending` is what the master has not confirmed: 0 nothing, 1 the
@@ -33,9 +33,10 @@ const statusColumns = `last_keepalive INTEGER,
 const statusColumnNames = 'last_keepalive, connection_status, disconnection_time, status_code, ' +
   'node_name, node_epoch, node_order_ms, order_ms, pending, refusal';
 
-const agentIndexes = `CREATE INDEX agent_pending ON agent (id) WHERE pending > 0 AND refusal <> 1;
-   CREATE INDEX agent_refused ON agent (connection_status, node_name) WHERE refusal > 0;
-   CREATE INDEX agent_status ON agent (connection_status, node_name);`;
+const indexesOf = (table: string) =>
+  `CREATE INDEX agent_pending ON ${table} (id) WHERE pending > 0 AND refusal <> 1;
+   CREATE INDEX agent_refused ON ${table} (connection_status, node_name) WHERE refusal > 0;
+   CREATE INDEX agent_status ON ${table} (connection_status, node_name);`;
 
 export const agentMigrations: readonly string[] = [
   `CREATE TABLE registration (
@@ -48,7 +49,7 @@ export const agentMigrations: readonly string[] = [
      labels TEXT NOT NULL,
      ${statusColumns}
    ) STRICT;
-   ${agentIndexes}
+   ${indexesOf('agent')}
    CREATE TABLE assignment (
      id INTEGER PRIMARY KEY, name TEXT, group_names TEXT, snapshot INTEGER NOT NULL,
      is_from_keys INTEGER NOT NULL, is_calculated INTEGER NOT NULL
@@ -57,23 +58,21 @@ export const agentMigrations: readonly string[] = [
    CREATE TABLE agent_values (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;`,
 ];
 
-/** Columns that are parts of the data: for whoever looks into the database, and in conditions. */
+/** The columns that the data are made of. */
 const partColumns = [
-  ...textColumnNames.map((name, index) => `${name} TEXT AS (data ->> ${index})`),
-  `labels TEXT AS (data -> ${textColumnNames.length})`,
+  ...textColumnNames.map((name, index) => `data ->> ${index} AS ${name}`),
+  `data -> ${textColumnNames.length} AS labels`,
 ];
 
 export const laterAgentMigrations: readonly string[] = [
-  `CREATE TABLE agent_packed (
-     id INTEGER PRIMARY KEY, data TEXT NOT NULL, ${partColumns.join(', ')},
-     ${statusColumns}
-   ) STRICT;
-   INSERT INTO agent_packed (id, data, ${statusColumnNames})
+  `CREATE TABLE agent_record (id INTEGER PRIMARY KEY, data TEXT NOT NULL, ${statusColumns}) STRICT;
+   INSERT INTO agent_record (id, data, ${statusColumnNames})
      SELECT id, json_array(${textColumnNames.join(', ')}, json(labels)), ${statusColumnNames}
      FROM agent;
    DROP TABLE agent;
-   ALTER TABLE agent_packed RENAME TO agent;
-   ${agentIndexes}`,
+   CREATE VIEW agent AS
+     SELECT id, ${partColumns.join(', ')}, ${statusColumnNames} FROM agent_record;
+   ${indexesOf('agent_record')}`,
   // All rows of a table are counted page by page, those that fulfil a condition one by one.
   "CREATE INDEX registration_removed ON registration (id) WHERE source = 'removed'",
 ];

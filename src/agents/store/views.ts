@@ -6,7 +6,7 @@
  * in between; a list is therefore no snapshot of one moment.
  */
 import type { Clock, Database, SqlValue, Statement } from '../../ports.ts';
-import type { AgentFacts, AgentId, ConnectionStatus } from '../agent.ts';
+import { type AgentFacts, type AgentId, type ConnectionStatus, textColumnNames } from '../agent.ts';
 import { unpackData } from '../data-codec.ts';
 import { readStatus } from './facts.ts';
 import type { RegistrationSource } from './registrations.ts';
@@ -84,15 +84,18 @@ const selected = [
   'g.group_names AS group_names',
 ].join(', ');
 
+/** Where the packed data have it. */
+const platformAt = textColumnNames.indexOf('os_platform');
+
 const joined = `FROM registration r
-  LEFT JOIN agent a ON a.id = r.id
+  LEFT JOIN agent_record a ON a.id = r.id
   LEFT JOIN assignment g ON g.id = r.id`;
 
 const matching = `r.id > ? AND r.id <= ? AND r.source <> 'removed'
   AND (? IS NULL OR coalesce(a.connection_status, 'never_connected') = ?)
   AND (? IS NULL OR a.node_name = ?)
   AND (? IS NULL OR instr(',' || g.group_names || ',', ?) > 0)
-  AND (? IS NULL OR a.os_platform = ? COLLATE NOCASE)`;
+  AND (? IS NULL OR a.data ->> ${platformAt} = ? COLLATE NOCASE)`;
 
 /** Looking at the agents. */
 export class AgentViews {
@@ -128,14 +131,14 @@ export class AgentViews {
          (SELECT count(*) FROM registration WHERE source = 'removed') AS count`,
     );
     this.#byStatus = database.prepare(
-      `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent
+      `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent_record
        GROUP BY connection_status, node_name`,
     );
     this.#unconfirmed = database.prepare(
-      'SELECT count(*) AS count FROM agent WHERE pending > 0 AND refusal <> 1',
+      'SELECT count(*) AS count FROM agent_record WHERE pending > 0 AND refusal <> 1',
     );
     this.#refused = database.prepare(
-      `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent
+      `SELECT node_name AS node, connection_status AS status, count(*) AS count FROM agent_record
        WHERE refusal > 0 GROUP BY connection_status, node_name`,
     );
     this.#groups = database.prepare(
