@@ -7,6 +7,7 @@ import type { IncomingMessage } from 'node:http';
 import { deferred, withDeadline } from '../base/async.ts';
 import { ClusterError } from '../base/errors.ts';
 import { systemClock } from './clock.ts';
+import { leftBehind } from './memory.ts';
 
 /** Limits of the body of a request. */
 export interface BodyLimits {
@@ -111,6 +112,7 @@ export class BodyStream {
         () => this.#iterator.next(),
       );
       this.#isEnded = step.done === true;
+      if (step.done !== true) leftBehind(step.value.length);
       return step;
     } catch (error) {
       this.#isEnded = true;
