@@ -182,7 +182,8 @@ test('many agents are reported at once, and listed as one document', async () =>
       refused_count: 0,
       refused: [],
     });
-    const seen = await listed(master, total(5_000), '?status=active');
+    // Groups follow the reports, a moment later: only then nothing changes any more.
+    const seen = await listed(master, total(5_000), '?status=active&group=default');
     assert.deepEqual(seen.agents.map(({ id }) => id), ids.map(idText));
     assert.equal(seen.agents.at(-1)?.os_name, 'Ü 5000');
     const printed = await master.json<AgentsDocument>(0, 'agents', 'list', '--status', 'active');
