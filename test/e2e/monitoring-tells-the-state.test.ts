@@ -30,6 +30,7 @@ test('metrics and readiness follow a worker through connection, halt and approva
     const workerUrl = await withAdmin(worker);
     await master.stop();
     await worker.start();
+    await until('the worker answers', () => ask(workerUrl, '/livez').catch(() => undefined));
     assert.deepEqual(await ask(workerUrl, '/livez'), { status: 200, text: 'ok\n' });
     const early = await ask(workerUrl, '/readyz');
     assert.equal(early.status, 503);

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import type { StatusDocument } from '../../src/node/documents.ts';
 import { withCluster } from './cluster.ts';
 import { control } from './control.ts';
-import { muster } from './program.ts';
+import { muster, until } from './program.ts';
 import { assertMirror, write } from './tree.ts';
 
 test('the binary loads neither .env nor bunfig.toml nor modules of the current directory', async () => {
@@ -81,7 +81,7 @@ test('SIGHUP opens the log anew after it was rotated', async () => {
     await master.published();
     assert.match(readFileSync(rotated, 'utf8'), /1 created/);
     master.daemon.kill('SIGHUP');
-    await master.says(/^/);
+    await until('the log is begun anew', () => existsSync(file));
     write(master.path('etc/rules/b.xml'), 'after');
     await master.published();
     await master.says(/1 created/);
