@@ -195,6 +195,11 @@ export class Connection {
     void this.#writing.run(() => Promise.resolve(this.#options.stream.close()));
   }
 
+  /** Ends the connection without waiting for anything: a peer that is gone takes nothing any more. */
+  abort(reason: Error): void {
+    this.#fail(reason);
+  }
+
   #nextCounter(): number {
     do this.#counter = (this.#counter + 1) >>> 0; while (this.#asked.has(this.#counter));
     return this.#counter;

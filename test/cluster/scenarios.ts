@@ -27,15 +27,15 @@ export const clusterScenarios: readonly Scenario[] = [
     summary: 'All nodes end with the same groups after changes and faults of every kind',
     run: groupTrouble,
   },
-];
-
-/** Those that take too long for the tests. */
-export const longScenarios: readonly Scenario[] = [
   {
     name: 'wazuh-trouble',
     summary: 'Native and Wazuh workers converge after edits and faults of every kind',
     run: (world) => clusterTrouble(world, { workersCount: 1, wazuhWorkersCount: 2 }),
   },
+];
+
+/** Those that take too long for the tests. */
+export const longScenarios: readonly Scenario[] = [
   {
     name: 'group-marathon',
     summary: 'The same after ten thousand operations',

@@ -11,12 +11,6 @@ import { baseConfig, noGuards, SimCluster, type SimClusterOptions } from './sim-
 const troubleMs = 60_000;
 const convergenceMs = 60_000;
 
-/**
- * The same with Wazuh workers: the name of one whose connection was left half open is taken until its
- * master has heard nothing for two minutes, as in any Wazuh cluster.
- */
-const wazuhConvergenceMs = 200_000;
-
 const directories = ['etc/rules', 'etc/decoders', 'etc/shared/default', 'etc/lists/a/b'];
 
 /** Something that goes wrong, or that somebody does. */
@@ -46,8 +40,7 @@ export async function clusterTrouble(
   }
   await world.run({ untilMs: troubleMs });
   endTrouble(cluster);
-  const isWazuh = (options.wazuhWorkersCount ?? 0) > 0;
-  await cluster.converge(isWazuh ? wazuhConvergenceMs : convergenceMs);
+  await cluster.converge(convergenceMs);
   await mustStayConverged(cluster);
   await world.stop();
 }

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { World } from '../sim/world.ts';
 import { baseConfig, SimCluster } from './sim-cluster.ts';
-import { clusterTrouble } from './trouble.ts';
 
 test('native and Wazuh workers mirror the same master', async () => {
   const world = new World({ seed: 1 });
@@ -86,10 +85,3 @@ test('in words of muster, a round of a Wazuh worker without work is not told', a
   ]);
   await world.stop();
 });
-
-// More by `npm run simulate -- --scenario wazuh-trouble`.
-for (const seed of [1, 4]) {
-  test(`Wazuh workers equal the master again after faults of all kinds, seed ${seed}`, async () => {
-    await clusterTrouble(new World({ seed }), { workersCount: 1, wazuhWorkersCount: 2 });
-  });
-}

@@ -1,6 +1,6 @@
 /** muster as the master and as a worker of a Wazuh cluster, with restarts and kills on both sides. */
 import assert from 'node:assert/strict';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import type { CheckDocument, SyncDocument } from '../../src/node/documents.ts';
@@ -96,6 +96,29 @@ test('a worker follows its master through restarts and kills of either', async (
       assert.equal((await node.stop()).code, 143);
       assert.deepEqual(node.complaints().filter(isError), []);
     }
+  });
+});
+
+test('a worker that comes again is let in, and one whose name is in use is not', async () => {
+  await withCluster(async (cluster) => {
+    const { master, worker, listen } = await openCluster(cluster);
+    await worker.start();
+    await becomeEqual(master, worker);
+    const namesake = cluster.wazuhWorker('namesake', listen, key);
+    writeFileSync(
+      namesake.configFile,
+      readFileSync(namesake.configFile, 'utf8').replace('"namesake"', '"wazuh-1"'),
+    );
+    const refused = await namesake.muster('sync', '--once');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /Error 3028 - Worker node ID already exists: wazuh-1/);
+    // As good as without power: its system still holds the connection, and nobody answers.
+    worker.daemon.kill('SIGSTOP');
+    await namesake.expect(0, 'sync', '--once');
+    assert.deepEqual(contentsOf(namesake), contentsOf(master));
+    worker.daemon.kill('SIGCONT');
+    write(master.path('etc/rules/later.xml'), '<group name="later"/>\n');
+    await becomeEqual(master, worker);
   });
 });
 

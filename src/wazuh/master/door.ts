@@ -3,8 +3,12 @@
  *
  * Real masters answer who has not said hello, keep the names of those they refuse, and let one
  * connection take several. Here nothing but a hello is known before the hello; who is refused is
- * told why, and gone; a connection has one name, and a name one connection.
+ * told why, and gone; a connection has one name, and a name one connection. Nor does a worker that
+ * lost its power or its line have to wait for two minutes until its last connection has timed out:
+ * when a name is taken, whoever has it is asked, and a dead one makes room.
  */
+import { throwIfAborted } from '../../base/async.ts';
+import { toBytes } from '../../base/bytes.ts';
 import { ClusterError, codeOf, describeError } from '../../base/errors.ts';
 import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../../ports.ts';
 import { refusalOf } from '../admission.ts';
@@ -47,6 +51,11 @@ export interface DoorOptions {
 const sweepEveryMs = 60_000;
 const silenceMaxMs = 120_000;
 
+/** How long a worker may take to show that it lives when somebody else comes with its name, ms. */
+const proofTimeoutMs = 5_000;
+
+const proofPayload = toBytes('keepalive');
+
 /** Accepts workers. */
 export class Door {
   readonly #ports: DoorPorts;
@@ -86,7 +95,13 @@ export class Door {
       log: log.child('Wazuh'),
       peerRole: 'worker',
     });
-    const visitor: Visitor = { connection, answers, peer: undefined, isRefused: false };
+    const visitor: Visitor = {
+      connection,
+      answers,
+      hasSaidHello: false,
+      peer: undefined,
+      isRefused: false,
+    };
     const [name, answer] = answering('hello', (hello) => this.#welcome(hello, visitor));
     answers.set(name, answer);
     this.#connections.add(connection);
@@ -107,11 +122,15 @@ export class Door {
 
   // ---
 
-  #welcome(hello: Hello, visitor: Visitor): string {
+  async #welcome(hello: Hello, visitor: Visitor): Promise<string> {
     const { master, cluster, version, isTaken, peersMax } = this.#options;
     const { connection } = visitor;
     // A second hello is of a worker that is connected, whatever name it gives.
-    if (visitor.peer !== undefined) throw clusterFailure(3028, hello.node);
+    if (visitor.hasSaidHello) throw clusterFailure(3028, hello.node);
+    visitor.hasSaidHello = true;
+    await this.#endDeadOnes(hello.node);
+    // Whoever waited for that may have left.
+    throwIfAborted(connection.signal);
     const isConnected = (node: string) => this.#peers.has(node) || isTaken(node);
     const refusal = refusalOf(hello, { master, cluster, version, isConnected });
     if (refusal !== undefined) return this.#refuse(visitor, refusal);
@@ -137,6 +156,21 @@ export class Door {
     return welcomeText(hello.node);
   }
 
+  /** Ends the connection that has a name, and does not answer; until nobody has it, or who lives. */
+  async #endDeadOnes(node: string): Promise<void> {
+    for (;;) {
+      const peer = this.#peers.get(node);
+      if (peer === undefined || await isAlive(peer.connection)) return;
+      const text = `${node} comes again, and its last connection is dead`;
+      peer.connection.abort(new ClusterError('superseded', text));
+      this.#forget(peer);
+    }
+  }
+
+  #forget(peer: Peer): void {
+    if (this.#peers.get(peer.node) === peer) this.#peers.delete(peer.node);
+  }
+
   #refuse(visitor: Visitor, reason: ClusterError): never {
     visitor.isRefused = true;
     const { remote } = visitor.connection;
@@ -150,7 +184,7 @@ export class Door {
     const { helloTimeoutMs } = this.#options;
     const { clock } = this.#ports;
     clock.sleep(helloTimeoutMs, connection.signal).then(() => {
-      if (visitor.peer !== undefined) return;
+      if (visitor.hasSaidHello) return;
       connection.close(new ClusterError('timeout', `No hello within ${helloTimeoutMs} ms`));
     }, () => {});
     const reason = await connection.closed;
@@ -163,7 +197,7 @@ export class Door {
       this.#log.log(visitor.isRefused ? 'debug' : level, text);
       return;
     }
-    this.#peers.delete(peer.node);
+    this.#forget(peer);
     peer.tell.ended(describeError(reason));
   }
 
@@ -185,10 +219,22 @@ export class Door {
   }
 }
 
+/** Whether a worker answers, or sends anything at all while it is asked. Never rejects. */
+async function isAlive(connection: Connection): Promise<boolean> {
+  const heardMs = connection.lastHeardMs;
+  try {
+    await connection.request('echo-m', proofPayload, { timeoutMs: proofTimeoutMs });
+    return true;
+  } catch {
+    return !connection.signal.aborted && connection.lastHeardMs > heardMs;
+  }
+}
+
 interface Visitor {
   readonly connection: Connection;
   /** What this end answers; nothing but the hello before that was accepted. */
   readonly answers: Map<string, Answer>;
+  hasSaidHello: boolean;
   peer: Peer | undefined;
   /** Was told that it may not come in; the log knows. */
   isRefused: boolean;

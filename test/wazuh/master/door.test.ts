@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { codeOf, describeError } from '../../../src/base/errors.ts';
+import { answering } from '../../../src/wazuh/connection.ts';
 import { WazuhFailure } from '../../../src/wazuh/failure.ts';
 import { helloOf, MasterWorld } from './master-world.ts';
 
@@ -47,6 +48,57 @@ test('who is refused is told why, is gone then, and leaves its name free', async
     await world.world.settle(outcome(second.request('hello', helloOf('w2')))),
     'Client w2 added',
   );
+  await world.finish();
+});
+
+test('who comes again finds its name free, though its last connection was never closed', async () => {
+  const world = await MasterWorld.open();
+  const lost = await world.join('w1');
+  world.network.stall('master', 'worker');
+  const [second, third] = [await world.connect(), await world.connect()];
+  const outcomes = Promise.all([
+    outcome(second.request('hello', helloOf('w1'))),
+    outcome(third.request('hello', helloOf('w1'))),
+  ]);
+  // Of several that come meanwhile the first has the name, and it is not asked in vain.
+  assert.deepEqual(await world.settle(outcomes), ['Client w1 added', 3028]);
+  world.network.heal();
+  await world.until(() => lost.signal.aborted, 10_000);
+  assert.equal(second.signal.aborted, false);
+  assert.deepEqual([...world.master.peers.keys()], ['w1']);
+  assert.deepEqual(
+    await world.settle(second.request('echo-c', toBytes('keepalive'))),
+    toBytes('keepalive'),
+  );
+  await world.finish();
+});
+
+test('a worker that lives keeps its name, whatever it answers when it is asked', async () => {
+  const world = await MasterWorld.open();
+  const answers = [[], [answering('echo-m', (bytes) => bytes)]];
+  for (const [i, entries] of answers.entries()) {
+    const first = await world.join(`w${i}`, entries);
+    const second = await world.connect();
+    const hello = second.request('hello', helloOf(`w${i}`));
+    assert.equal(await world.settle(outcome(hello)), 3028);
+    assert.equal(first.signal.aborted, false);
+  }
+  await world.finish();
+});
+
+test('who leaves before it is clear whether its name is free takes nothing', async () => {
+  const world = await MasterWorld.open();
+  const lost = await world.join('w1');
+  world.network.stall('master', 'worker');
+  const second = await world.connect();
+  const hello = outcome(second.request('hello', helloOf('w1')));
+  await world.world.run({ forMs: 1000 });
+  second.close();
+  await world.settle(hello);
+  await world.until(() => world.master.peers.size === 0, 10_000);
+  world.network.heal();
+  await world.until(() => lost.signal.aborted, 10_000);
+  assert.equal(world.master.peers.size, 0);
   await world.finish();
 });
 
