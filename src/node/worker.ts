@@ -130,7 +130,7 @@ export class WorkerNode {
     return await (this.#isRunning ? work() : this.#dialer.during(signal, work));
   }
 
-  /** One round at once. A session is needed: that of `run`, or one made by `connect`. */
+  /** One round at once. A session is needed: that of `run`, or one made by `withSession`. */
   async sync(
     request: { readonly dryRun: boolean },
     signal: AbortSignal,

@@ -51,12 +51,9 @@ export interface IntegrityOptions {
   readonly isMasterTrusted: boolean;
 }
 
-/** What a round needs. */
-export interface IntegrityPorts {
+/** What a round needs, whichever protocol the master speaks. */
+export interface RoundPorts {
   readonly clock: Clock;
-  readonly compression: Compression;
-  readonly files: Pick<TreeReader, 'open'>;
-  readonly hashing: Pick<Hashing, 'fingerprints'>;
   readonly sets: SetTable;
   readonly tree: LocalTree;
   readonly applier: Applier;
@@ -65,15 +62,22 @@ export interface IntegrityPorts {
   readonly losses: RecentLosses;
   readonly index: IndexStore;
   readonly hooks: RoundHooks;
-  /** The session with the master, undefined while there is none. */
-  readonly session: () => Session | undefined;
-  /** Why there is none. */
+  /** Why no master is connected. */
   readonly lastError: () => Error | undefined;
   /**
    * A round against this generation has done what it could: these sets are as on the master. The
    * round waits for it.
    */
   readonly onCompared: (generation: number, isInStep: (set: string) => boolean) => Promise<void>;
+}
+
+/** What a round needs over a session. */
+export interface IntegrityPorts extends RoundPorts {
+  readonly compression: Compression;
+  readonly files: Pick<TreeReader, 'open'>;
+  readonly hashing: Pick<Hashing, 'fingerprints'>;
+  /** The session with the master, undefined while there is none. */
+  readonly session: () => Session | undefined;
 }
 
 /** What a round is asked to do. */

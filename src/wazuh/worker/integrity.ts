@@ -10,18 +10,11 @@
  */
 import { Mutex, throwIfAborted } from '../../base/async.ts';
 import { ClusterError } from '../../base/errors.ts';
-import type { Applier } from '../../files/apply.ts';
-import type { SetTable } from '../../files/file-set.ts';
 import type { GuardConfig } from '../../files/guard.ts';
-import type { Halts } from '../../files/halts.ts';
-import type { IndexStore } from '../../files/index-store.ts';
-import type { LocalTree } from '../../files/local-tree.ts';
 import { ProblemLog } from '../../files/problem-log.ts';
-import type { RecentLosses } from '../../files/recent-losses.ts';
-import type { Clock, Hashing, Random, Zlib } from '../../ports.ts';
-import type { AppliedState } from '../../tasks/integrity/applied-state.ts';
-import { nothingYet, type RoundHooks } from '../../tasks/integrity/execution.ts';
-import type { RoundRequest } from '../../tasks/integrity/integrity.ts';
+import type { Hashing, Random, Zlib } from '../../ports.ts';
+import { nothingYet } from '../../tasks/integrity/execution.ts';
+import type { RoundPorts, RoundRequest } from '../../tasks/integrity/integrity.ts';
 import { judgeDifferences } from '../../tasks/integrity/judging.ts';
 import { PendingReload } from '../../tasks/integrity/pending-reload.ts';
 import { Placing } from '../../tasks/integrity/placing.ts';
@@ -52,27 +45,14 @@ export interface WazuhIntegrityOptions {
   readonly guard: GuardConfig;
 }
 
-/** What a round needs. */
-export interface WazuhIntegrityPorts {
-  readonly clock: Clock;
+/** What a round needs over a connection of this protocol. */
+export interface WazuhIntegrityPorts extends RoundPorts {
   readonly random: Random;
   readonly zlib: Zlib;
   readonly hashing: Hashing;
-  readonly sets: SetTable;
   readonly synced: SyncedFiles;
-  readonly tree: LocalTree;
-  readonly applier: Applier;
-  readonly applied: AppliedState;
-  readonly halts: Halts;
-  readonly losses: RecentLosses;
-  readonly index: IndexStore;
-  readonly hooks: RoundHooks;
   /** The connection with the master, undefined while there is none. */
   readonly connection: () => Connection | undefined;
-  /** Why there is none. */
-  readonly lastError: () => Error | undefined;
-  /** A round has done what it could: these sets are as on the master. The round waits for it. */
-  readonly onCompared: (generation: number, isInStep: (set: string) => boolean) => Promise<void>;
   readonly tell: IntegrityEvents;
 }
 
