@@ -14,8 +14,8 @@
  * bytes that have arrived, never on the word of a header.
  */
 import { type ByteString, fromBytes } from '../base/bytes.ts';
-import { ByteWriter } from '../base/cursor.ts';
 import { ProtocolError } from '../base/errors.ts';
+import { FrameCutter, type FrameHeader } from '../base/frame-cutter.ts';
 
 /** Bytes before the body. */
 export const headerBytes = 20;
@@ -98,112 +98,26 @@ function encodeFrame(counter: number, field: Uint8Array, body: Uint8Array): Uint
   return bytes;
 }
 
-/**
- * Room for a body is taken at once up to here, a piece of a file with what encryption adds, so that
- * it is not copied while it grows; beyond it as bytes come.
- */
-const reservedBytesMax = 8 * 1024 * 1024;
-
-interface Header {
+interface Header extends FrameHeader {
   readonly counter: number;
   readonly command: ByteString;
   readonly isDivided: boolean;
-  readonly length: number;
 }
 
-/**
- * Cuts frames out of chunks as they arrive.
- *
- * Holds at most one header and what has arrived of one body, never the chunks. A body that lies in
- * one chunk whole is yielded as a view of it.
- */
-export class FrameDecoder {
-  #limit: number;
-  readonly #head = new Uint8Array(headerBytes);
-  #headFilled = 0;
-  /** The header of the frame that is being gathered, once it is whole. */
-  #header: Header | undefined;
-  /** Its body, once it is known not to lie in one chunk. */
-  #body: ByteWriter | undefined;
-
+/** Cuts frames out of chunks; throws ProtocolError `frameTooLarge`. */
+export class FrameDecoder extends FrameCutter<Header, Frame> {
   /** @param limit largest body accepted, bytes; small before the peer has shown the key */
   constructor(limit: number = bodyBytesMax) {
-    this.#limit = limit;
+    super(headerBytes, limit);
   }
 
-  /** Changes the limit, for the frames whose header has not arrived yet. */
-  set limit(bytes: number) {
-    this.#limit = bytes;
-  }
-
-  /** Bytes held for a frame that is not whole yet. */
-  get buffered(): number {
-    return this.#headFilled + (this.#body?.length ?? 0);
-  }
-
-  /** A header has come and its body not: the time in which a peer may be slow is limited. */
-  get isInBody(): boolean {
-    return this.#header !== undefined;
-  }
-
-  /**
-   * Takes a chunk and yields the frames that it completes, one at a time: the limit may be changed
-   * between two of them. Nothing can be decoded after an error.
-   * @throws ProtocolError `frameTooLarge`, from the header alone
-   */
-  *push(chunk: Uint8Array): Generator<Frame, void, undefined> {
-    let at = 0;
-    for (;;) {
-      if (this.#header === undefined) {
-        at += this.#gatherHead(chunk, at);
-        if (this.#headFilled < headerBytes) return;
-        this.#header = this.#readHeader();
-      }
-      const { counter, command, isDivided, length } = this.#header;
-      const missing = length - (this.#body?.length ?? 0);
-      if (at + missing > chunk.length) {
-        this.#gatherBody(chunk, at);
-        return;
-      }
-      // A plain Uint8Array, also where the runtime's chunks are of some class of its own.
-      const rest = new Uint8Array(chunk.buffer, chunk.byteOffset + at, missing);
-      at += missing;
-      yield { counter, command, isDivided, body: this.#takeBody(rest) };
-    }
-  }
-
-  #gatherHead(chunk: Uint8Array, at: number): number {
-    const part = chunk.subarray(at, at + headerBytes - this.#headFilled);
-    this.#head.set(part, this.#headFilled);
-    this.#headFilled += part.length;
-    return part.length;
-  }
-
-  #gatherBody(chunk: Uint8Array, at: number): void {
-    if (at === chunk.length) return;
-    this.#body ??= new ByteWriter(Math.min(this.#header?.length ?? 0, reservedBytesMax));
-    this.#body.bytes(chunk.subarray(at));
-  }
-
-  /** The whole body, of which `rest` is what was still missing; makes ready for the next frame. */
-  #takeBody(rest: Uint8Array): Uint8Array {
-    const body = this.#body;
-    this.#header = undefined;
-    this.#headFilled = 0;
-    this.#body = undefined;
-    if (body === undefined) return rest;
-    body.bytes(rest);
-    return body.view();
-  }
-
-  #readHeader(): Header {
-    const head = this.#head;
+  protected readHeader(head: Uint8Array): Header {
     const view = new DataView(head.buffer);
     const length = view.getUint32(4);
-    if (length > this.#limit) {
+    if (length > this.limit) {
       throw new ProtocolError(
         'frameTooLarge',
-        `A frame announces ${length} bytes: the limit is ${this.#limit}`,
+        `A frame announces ${length} bytes: the limit is ${this.limit}`,
       );
     }
     const nameEnd = head.indexOf(SPACE, commandAt);
@@ -213,5 +127,9 @@ export class FrameDecoder {
       isDivided: head[flagAt] === FLAG_DIVIDED,
       length,
     };
+  }
+
+  protected frameOf({ counter, command, isDivided }: Header, body: Uint8Array): Frame {
+    return { counter, command, isDivided, body };
   }
 }

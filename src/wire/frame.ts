@@ -13,6 +13,7 @@
  * Incomplete input is an ordinary condition: `push` yields the frames that are whole.
  */
 import { ProtocolError } from '../base/errors.ts';
+import { FrameCutter, type FrameHeader } from '../base/frame-cutter.ts';
 
 /** Bytes before the payload. */
 export const headerBytes = 12;
@@ -80,111 +81,36 @@ export function encodeFrame(
   return bytes;
 }
 
-interface Header {
+interface Header extends FrameHeader {
   readonly kind: FrameKind;
   readonly message: number;
   readonly stream: number;
-  readonly length: number;
 }
 
-/**
- * Cuts frames out of chunks as they arrive.
- *
- * Holds at most one header and one payload, never the chunks: however small the pieces in which a
- * peer sends, a decoder takes no more memory than its limit. A payload that lies in one chunk whole
- * is yielded as a view of it.
- */
-export class FrameDecoder {
-  #limit: number;
-  readonly #head = new Uint8Array(headerBytes);
-  #headFilled = 0;
-  /** The header of the frame that is being gathered, once it is whole. */
-  #header: Header | undefined;
-  /** Where its payload is gathered, once it is known not to lie in one chunk. */
-  #payload = noPayload;
-  #payloadFilled = 0;
-
+/** Cuts frames out of chunks; throws ProtocolError `frameTooLarge` or `unknownKind`. */
+export class FrameDecoder extends FrameCutter<Header, Frame> {
   /** @param limit largest payload accepted, bytes; small before the peer is known */
   constructor(limit: number = payloadBytesMax) {
-    this.#limit = limit;
+    super(headerBytes, limit);
   }
 
-  /** Changes the limit, for the frames whose header has not arrived yet. */
-  set limit(bytes: number) {
-    this.#limit = bytes;
-  }
-
-  /** Bytes held for a frame that is not whole yet. */
-  get buffered(): number {
-    return this.#headFilled + this.#payloadFilled;
-  }
-
-  /**
-   * Takes a chunk and yields the frames that it completes, one at a time: the limit may be
-   * changed between two of them. Who stops before the last gives up the rest of the chunk, and with
-   * it the stream; nothing can be decoded after an error either.
-   * @throws ProtocolError `frameTooLarge` or `unknownKind`, from the header alone
-   */
-  *push(chunk: Uint8Array): Generator<Frame, void, undefined> {
-    let at = 0;
-    for (;;) {
-      if (this.#header === undefined) {
-        at += this.#gatherHead(chunk, at);
-        if (this.#headFilled < headerBytes) return;
-        this.#header = this.#readHeader();
-      }
-      const { kind, message, stream, length } = this.#header;
-      const missing = length - this.#payloadFilled;
-      if (at + missing > chunk.length) {
-        this.#gatherPayload(chunk, at, length);
-        return;
-      }
-      // A plain Uint8Array, also where the runtime's chunks are of some class of its own.
-      const rest = new Uint8Array(chunk.buffer, chunk.byteOffset + at, missing);
-      at += missing;
-      yield { kind, message, stream, payload: this.#takePayload(rest) };
-    }
-  }
-
-  #gatherHead(chunk: Uint8Array, at: number): number {
-    const part = chunk.subarray(at, at + headerBytes - this.#headFilled);
-    this.#head.set(part, this.#headFilled);
-    this.#headFilled += part.length;
-    return part.length;
-  }
-
-  #gatherPayload(chunk: Uint8Array, at: number, length: number): void {
-    if (at === chunk.length) return;
-    if (this.#payloadFilled === 0) this.#payload = new Uint8Array(length);
-    this.#payload.set(chunk.subarray(at), this.#payloadFilled);
-    this.#payloadFilled += chunk.length - at;
-  }
-
-  /** The whole payload, of which `rest` is what was still missing; makes ready for the next frame. */
-  #takePayload(rest: Uint8Array): Uint8Array {
-    this.#header = undefined;
-    this.#headFilled = 0;
-    if (this.#payloadFilled === 0) return rest;
-    const payload = this.#payload;
-    payload.set(rest, this.#payloadFilled);
-    this.#payload = noPayload;
-    this.#payloadFilled = 0;
-    return payload;
-  }
-
-  #readHeader(): Header {
-    const view = new DataView(this.#head.buffer);
+  protected readHeader(head: Uint8Array): Header {
+    const view = new DataView(head.buffer);
     const length = view.getUint32(0);
-    const kind = kindsByNumber[this.#head[4]!];
+    const kind = kindsByNumber[head[4]!];
     if (kind === undefined) {
-      throw new ProtocolError('unknownKind', `Frame of unknown kind ${this.#head[4]}`);
+      throw new ProtocolError('unknownKind', `Frame of unknown kind ${head[4]}`);
     }
-    if (length > this.#limit) {
+    if (length > this.limit) {
       throw new ProtocolError(
         'frameTooLarge',
-        `A ${kind} frame announces ${length} bytes: the limit is ${this.#limit}`,
+        `A ${kind} frame announces ${length} bytes: the limit is ${this.limit}`,
       );
     }
     return { kind, message: view.getUint16(6), stream: view.getUint32(8), length };
+  }
+
+  protected frameOf({ kind, message, stream }: Header, payload: Uint8Array): Frame {
+    return { kind, message, stream, payload };
   }
 }
