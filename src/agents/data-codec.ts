@@ -17,9 +17,12 @@ const { countMax, keyLengthMax, valueLengthMax } = labelLimits;
 /** Columns with the most characters of each, in their order. */
 const columns = Object.entries(textColumns) as [TextColumn, number][];
 
-/** Packs data. */
-export function packData(data: AgentData): PackedData {
-  return JSON.stringify([...columns.map(([name]) => data[name]), data.labels]);
+/** Packs data; what is missing was not reported. */
+export function packData(data: Partial<AgentData>): PackedData {
+  const values: unknown[] = [];
+  for (let i = 0; i < columns.length; i++) values.push(data[columns[i]![0]] ?? null);
+  values.push(data.labels ?? []);
+  return JSON.stringify(values);
 }
 
 /** Unpacks data that were checked. */
@@ -36,6 +39,7 @@ export function unpackData(packed: PackedData): AgentData {
  * @throws ProtocolError('malformed') where they are not what `packData` makes
  */
 export function checkData(packed: string): asserts packed is PackedData {
+  if (plainData.test(packed)) return;
   const values = parsed(packed);
   if (!Array.isArray(values) || values.length !== columns.length + 1) {
     throw malformed('has data of an unknown shape');
@@ -61,6 +65,18 @@ export function malformed(problem: string): ProtocolError {
 }
 
 // ---
+
+/** Data like nearly all: to be seen at once, in a fifth of the time that parsing takes. */
+const plainData = new RegExp(
+  `^\\[${columns.map(([, max]) => `(?:null|${plainText(max)}),`).join('')}` +
+    `\\[(?:\\[${plainText(keyLengthMax)},${plainText(valueLengthMax)}\\]` +
+    `(?:,(?!\\])|(?=\\]))){0,${countMax}}\\]\\]$`,
+);
+
+/** Printable ASCII without anything that JSON escapes: a character is one of the text. */
+function plainText(lengthMax: number): string {
+  return `"[ !#-[\\]-~]{0,${lengthMax}}"`;
+}
 
 function parsed(packed: string): unknown {
   try {

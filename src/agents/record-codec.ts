@@ -5,7 +5,7 @@
  * for none), u8 connection status, f64 disconnection time, f64 status code. A record of all goes on
  * with the data: u32 length and UTF-8; see data-codec.ts.
  */
-import { toText } from '../base/bytes.ts';
+import { type ByteString, fromBytes, toText } from '../base/bytes.ts';
 import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { type AgentId, agentIdMax, type AgentStatus, connectionStatuses } from './agent.ts';
 import { checkData, malformed, type PackedData } from './data-codec.ts';
@@ -38,6 +38,8 @@ export function packRecord(record: AgentRecord, writer: ByteWriter): void {
  */
 export function* unpackRecords(packed: Uint8Array): Generator<AgentRecord> {
   const reader = new ByteReader(packed);
+  // All bytes, where there are data: slices of one text cost less than many small ones.
+  let text: ByteString | undefined;
   while (reader.remaining > 0) {
     const kind = reader.u8();
     if (kind !== allKind && kind !== statusKind) throw malformed(`is of unknown kind ${kind}`);
@@ -45,13 +47,15 @@ export function* unpackRecords(packed: Uint8Array): Generator<AgentRecord> {
     if (id < 1 || id > agentIdMax) throw malformed(`has number ${id}`);
     const nodeOrderMs = finite(reader.f64());
     const status = unpackStatus(reader);
-    const data = kind === allKind ? readData(reader) : undefined;
+    const data = kind === allKind ? readData(reader, text ??= fromBytes(packed)) : undefined;
     yield { id, nodeOrderMs, status, data };
   }
 }
 
-function readData(reader: ByteReader): PackedData {
-  const data = toText(reader.text(reader.u32()));
+function readData(reader: ByteReader, text: ByteString): PackedData {
+  const length = reader.u32();
+  const start = reader.skip(length);
+  const data = toText(text.slice(start, start + length));
   if (data === undefined) throw malformed('has data that are not UTF-8');
   checkData(data);
   return data;

@@ -8,6 +8,7 @@ import type { AgentId, AgentStatus } from './agent.ts';
 import type { ChunkAnswer } from './backlog.ts';
 import { type AgentRecord, unpackRecords } from './record-codec.ts';
 import { isNewer, masterSeconds, masterTimeMs, type RecordOrder } from './record-order.ts';
+import { FactsBatch } from './store/facts-batch.ts';
 import { type FactsStore, type Look, pendingLevels, refusals } from './store/facts.ts';
 
 /** Where records come from. */
@@ -51,7 +52,9 @@ export class RecordIntake {
       await this.#clock.breathe();
       inTransaction(this.#database, () => {
         const looks = this.#facts.lookAll(slice.map(({ id }) => id));
-        for (const record of slice) this.#takeOne(record, source, looks, outcome);
+        const batch = new FactsBatch(this.#facts);
+        for (const record of slice) this.#takeOne(record, source, { looks, batch, outcome });
+        batch.finish();
       });
     }
     await this.#database.flush();
@@ -62,8 +65,7 @@ export class RecordIntake {
   #takeOne(
     record: AgentRecord,
     source: RecordSource,
-    looks: Map<AgentId, Look>,
-    outcome: Lists,
+    { looks, batch, outcome }: Slice,
   ): void {
     const { id, data } = record;
     const { existence, known } = looks.get(id)!;
@@ -76,9 +78,9 @@ export class RecordIntake {
     const row = { id, status, order, pending: pendingLevels.nothing, refusal: refusals.none };
     if (data !== undefined) {
       if (known === undefined) outcome.firstContacts.push(id);
-      this.#facts.save({ ...row, data });
+      batch.save({ ...row, data });
     } else if (known !== undefined && isOfSource(known.order, source)) {
-      this.#facts.saveStatus(row, known);
+      batch.saveStatus(row, known);
     } else {
       // The data of another node may be older than the status that this node tells.
       outcome.wanted.push(id);
@@ -91,6 +93,13 @@ export class RecordIntake {
     const orderMs = masterTimeMs(nodeOrderMs, skewMs, this.#clock.nowMs());
     return { node, epoch, nodeOrderMs, orderMs };
   }
+}
+
+/** What one transaction works with. */
+interface Slice {
+  readonly looks: Map<AgentId, Look>;
+  readonly batch: FactsBatch;
+  readonly outcome: Lists;
 }
 
 interface Lists {

@@ -12,6 +12,7 @@ import { packData, type PackedData, unpackData } from './data-codec.ts';
 import { hasData, isSameStatus, mergeData, mergeStatus } from './merge.ts';
 import { nextOrderMs } from './record-order.ts';
 import type { AgentReport } from './report.ts';
+import { FactsBatch } from './store/facts-batch.ts';
 import {
   type FactsStore,
   type Look,
@@ -61,10 +62,12 @@ export class ReportIntake {
     for (const slice of slices(reports.entries(), transactionRowsMax)) {
       inTransaction(this.#database, () => {
         const looks = this.#facts.lookAll(slice.map(([, { id }]) => id));
+        const batch = new FactsBatch(this.#facts);
         for (const [index, report] of slice) {
-          const problem = this.#takeOne(report, looks, firstContacts);
+          const problem = this.#takeOne(report, { looks, batch, firstContacts });
           if (problem !== undefined) refused.push({ index, problem });
         }
+        batch.finish();
       });
       await this.#clock.breathe();
     }
@@ -75,8 +78,7 @@ export class ReportIntake {
   /** Takes one report, and notes in `looks` what it has made of its agent; gives what is wrong. */
   #takeOne(
     { id, facts: given }: AgentReport,
-    looks: Map<AgentId, Look>,
-    firstContacts: AgentId[],
+    { looks, batch, firstContacts }: Slice,
   ): string | undefined {
     const { existence, known } = looks.get(id)!;
     if (existence === 'removed') return `agent ${agentIdText(id)} was removed`;
@@ -85,7 +87,7 @@ export class ReportIntake {
     const nowMs = this.#clock.nowMs();
     const status = mergeStatus(given, known?.status, Math.floor(nowMs / 1000));
     if (status === undefined) return undefined;
-    const data = this.#newData(id, given, known);
+    const data = newData(id, given, known, batch);
     if (data === undefined && known !== undefined && isSameStatus(status, known.status)) {
       return undefined;
     }
@@ -94,25 +96,11 @@ export class ReportIntake {
     // The master has nobody to tell.
     const pending = isMaster ? pendingLevels.nothing : strongerOf(level, known);
     const row = { id, status, order, pending, refusal: known?.refusal ?? 0 };
-    if (data !== undefined) this.#facts.save({ ...row, data });
-    else if (known !== undefined) this.#facts.saveStatus(row, known);
+    if (data !== undefined) batch.save({ ...row, data });
+    else if (known !== undefined) batch.saveStatus(row, known);
     looks.set(id, { existence, known: row });
     if (known === undefined) firstContacts.push(id);
     return undefined;
-  }
-
-  /** The data after a report; undefined where they are as before. */
-  #newData(
-    id: AgentId,
-    given: Partial<AgentFacts>,
-    known: StatusRow | undefined,
-  ): PackedData | undefined {
-    if (known === undefined) return packData(mergeData(given, undefined));
-    if (!hasData(given)) return undefined;
-    const before = this.#facts.packedData(id);
-    if (before === undefined) return packData(mergeData(given, undefined));
-    const data = packData(mergeData(given, unpackData(before)));
-    return data === before ? undefined : data;
   }
 
   #orderOf(known: StatusRow | undefined, lastKeepalive: number | null, nowMs: number) {
@@ -122,6 +110,28 @@ export class ReportIntake {
     const nodeOrderMs = nextOrderMs(lastKeepalive, previousMs, nowMs);
     return { node, epoch, nodeOrderMs, orderMs: nodeOrderMs };
   }
+}
+
+/** What one transaction works with. */
+interface Slice {
+  readonly looks: Map<AgentId, Look>;
+  readonly batch: FactsBatch;
+  readonly firstContacts: AgentId[];
+}
+
+/** The data after a report; undefined where they are as before. */
+function newData(
+  id: AgentId,
+  given: Partial<AgentFacts>,
+  known: StatusRow | undefined,
+  batch: FactsBatch,
+): PackedData | undefined {
+  if (known === undefined) return packData(given);
+  if (!hasData(given)) return undefined;
+  const before = batch.packedData(id);
+  if (before === undefined) return packData(given);
+  const data = packData(mergeData(given, unpackData(before)));
+  return data === before ? undefined : data;
 }
 
 function strongerOf(level: PendingLevel, known: StatusRow | undefined): PendingLevel {

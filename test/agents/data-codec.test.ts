@@ -33,6 +33,8 @@ test('data that nobody can have packed are refused', () => {
   const labelled = (labels: unknown) => made([...texts, labels]);
   assert.doesNotThrow(named('ü'.repeat(128)));
   assert.throws(named('ü'.repeat(129)), /name of 129 characters/);
+  assert.doesNotThrow(named('a'.repeat(128)));
+  assert.throws(named('a'.repeat(129)), /name of 129 characters/);
   assert.throws(named(7), /name that is no text/);
   for (const shape of [null, 'text', {}, texts, [...texts, [], null]]) {
     assert.throws(made(shape), /unknown shape/);
@@ -43,6 +45,10 @@ test('data that nobody can have packed are refused', () => {
   assert.throws(labelled([['a']]), /no pair/);
   assert.throws(labelled([['a', null]]), /label that is no text/);
   assert.throws(labelled([['a'.repeat(keyLengthMax + 1), '']]), /label of/);
+  assert.doesNotThrow(labelled(Array(countMax).fill(['a', 'b'])));
+  for (const rest of ['[null', '["a","b"],]', '["a","b"]["a","b"]', '["a\tb",""]', '["\\x","b"]']) {
+    assert.throws(() => checkData(`[${'null,'.repeat(texts.length)}[${rest}]]`), ProtocolError);
+  }
   assert.throws(() => checkData('[null'), ProtocolError);
 });
 

@@ -32,6 +32,8 @@ function openSide(role: 'master' | 'worker', node: string = role) {
     records: new RecordIntake({ clock, database }, facts),
     report: (id: number, given: Partial<AgentFacts>) =>
       world.settle(intake.take([{ id, facts: given }])),
+    reportAll: (id: number, given: readonly Partial<AgentFacts>[]) =>
+      world.settle(intake.take(given.map((facts) => ({ id, facts })))),
   };
 }
 
@@ -62,6 +64,25 @@ test('what is reported arrives once, as a whole first and then as a status', asy
   await bring(worker, master);
   assert.equal(master.facts.get(7)?.status.last_keepalive, 110);
   assert.deepEqual(master.facts.get(7)?.data.labels, [['env', 'prod']]);
+});
+
+test('of several reports of an agent at once each counts', async () => {
+  const [worker, master] = [openSide('worker'), openSide('master')];
+  master.register(7);
+  const given: Partial<AgentFacts>[] = [
+    { os_name: 'Debian', last_keepalive: 100 },
+    { last_keepalive: 110 },
+    { version: '4', last_keepalive: 120 },
+    { last_keepalive: 105 },
+    { status_code: 3 },
+  ];
+  await worker.reportAll(7, given);
+  const { data, status } = worker.facts.get(7)!;
+  assert.deepEqual([data.os_name, data.version], ['Debian', '4']);
+  assert.deepEqual([status.last_keepalive, status.status_code], [120, 3]);
+  await bring(worker, master);
+  assert.deepEqual(master.facts.get(7)?.data, data);
+  assert.deepEqual(master.facts.get(7)?.status, status);
 });
 
 test('a lost answer leads to a resend that changes nothing', async () => {

@@ -60,6 +60,7 @@ export class FactsStore {
   readonly #look: Statement;
   readonly #selectData: Statement;
   readonly #save: Statement;
+  readonly #saveMany: Statement;
   readonly #saveStatus: Statement;
   readonly #saveKeepalive: Statement;
   readonly #remove: Statement;
@@ -78,7 +79,6 @@ export class FactsStore {
 
   constructor(database: Database) {
     const set = (names: readonly string[]) => names.map((name) => `${name} = ?`).join(', ');
-    const list = columns.join(', ');
     this.#look = database.prepare(
       `SELECT wanted.value AS wanted, source, agent.id AS id, ${rowColumns.join(', ')}
        FROM json_each(?) AS wanted
@@ -86,12 +86,8 @@ export class FactsStore {
        LEFT JOIN agent_record AS agent ON agent.id = wanted.value`,
     );
     this.#selectData = database.prepare('SELECT data FROM agent_record WHERE id = ?');
-    // REPLACE looks through all indexes for what it would replace, also where there is nothing.
-    const replaced = columns.slice(1).map((name) => `${name} = excluded.${name}`);
-    this.#save = database.prepare(
-      `INSERT INTO agent_record (${list}) VALUES (${columns.map(() => '?').join(', ')})
-       ON CONFLICT (id) DO UPDATE SET ${replaced.join(', ')}`,
-    );
+    this.#save = database.prepare(saveSql(1));
+    this.#saveMany = database.prepare(saveSql(savedAtOnce));
     this.#saveStatus = database.prepare(
       `UPDATE agent_record SET ${set([...statusColumns, ...orderColumns, 'pending'])} WHERE id = ?`,
     );
@@ -175,9 +171,17 @@ export class FactsStore {
   }
 
   /** Writes a row as a whole. */
-  save({ id, data, status, order, pending, refusal }: FactsRow): void {
-    const values = [...statusValues(status), ...orderValues(order), pending, refusal];
-    this.#save.run(id, data, ...values);
+  save(row: FactsRow): void {
+    this.#save.run(...rowValues(row));
+  }
+
+  /** Writes rows as wholes. */
+  saveAll(rows: readonly FactsRow[]): void {
+    let at = 0;
+    for (; at + savedAtOnce <= rows.length; at += savedAtOnce) {
+      this.#saveMany.run(...rows.slice(at, at + savedAtOnce).flatMap(rowValues));
+    }
+    for (const row of rows.slice(at)) this.save(row);
   }
 
   /** Writes the status of a row that is there, which was `known`. */
@@ -272,6 +276,22 @@ export class FactsStore {
 }
 
 // ---------------------------------------------------------------------------------------------
+
+/** Whole rows of one statement. */
+const savedAtOnce = 20;
+
+function saveSql(rowsCount: number): string {
+  const row = `(${columns.map(() => '?').join(', ')})`;
+  // REPLACE looks through all indexes for what it would replace, also where there is nothing.
+  const replaced = columns.slice(1).map((name) => `${name} = excluded.${name}`);
+  return `INSERT INTO agent_record (${columns.join(', ')})
+    VALUES ${Array(rowsCount).fill(row).join(', ')}
+    ON CONFLICT (id) DO UPDATE SET ${replaced.join(', ')}`;
+}
+
+function rowValues({ id, data, status, order, pending, refusal }: FactsRow): SqlValue[] {
+  return [id, data, ...statusValues(status), ...orderValues(order), pending, refusal];
+}
 
 function statusValues(status: AgentStatus): SqlValue[] {
   return [
