@@ -8,6 +8,7 @@
 import { type BytePath, displayPath } from '../base/bytes.ts';
 import { ClusterError, codeOf, OccupiedError } from '../base/errors.ts';
 import type { Clock, Files, Logger } from '../ports.ts';
+import { removeEmptyDirectories } from './empty-directories.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import type { Journal, JournalRow } from './journal.ts';
@@ -105,6 +106,7 @@ export class TreeChanges {
       const known = await this.#keepAll(slice.filter((item) => !isNew(item)), generation, report);
       const created = slice.filter(isNew).map((item) => creation(item, generation));
       const occupied = await this.#make([...created, ...known], report);
+      for (const { entry } of occupied) await this.#clear(entry.path);
       const restless = await this.#make(await this.#keepAll(occupied, generation, report), report);
       await this.#giveUp(restless, report);
     }
@@ -181,6 +183,23 @@ export class TreeChanges {
     }
     await staging.discardNames(dropped);
     return kept;
+  }
+
+  /** Makes room for a file where a tree is left that has no files any more. */
+  async #clear(path: BytePath): Promise<void> {
+    const { files } = this.#ports;
+    const fixed = this.#fixedDirectories();
+    try {
+      if ((await files.facts(path))?.kind !== 'directory') return;
+      await removeEmptyDirectories(files, path, (directory) => fixed.has(directory));
+    } catch {
+      // What stands there still tells why.
+    }
+  }
+
+  /** Directories of sets, which stay whatever is in them. */
+  #fixedDirectories(): ReadonlySet<BytePath> {
+    return new Set(this.#sets.sets.map((each) => this.#sets.directoryOf(each)));
   }
 
   /** Files at whose paths others come and go: the next round tries again. */
@@ -289,7 +308,7 @@ export class TreeChanges {
     failures: ApplyFailure[],
   ): Promise<number> {
     const top = this.#sets.directoryOf(set);
-    const fixed = new Set(this.#sets.sets.map((each) => this.#sets.directoryOf(each)));
+    const fixed = this.#fixedDirectories();
     let removedCount = 0;
     for (const parent of new Set(removed.map(parentOf))) {
       let path = parent;

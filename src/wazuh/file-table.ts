@@ -9,6 +9,7 @@
 import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts';
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
+import { pathConflicts } from '../files/path-conflicts.ts';
 import { parentOf } from '../files/paths.ts';
 import { compactJson, type Json, parseJson } from './json.ts';
 import { JsonCursor, membersInParts } from './json-cursor.ts';
@@ -76,6 +77,17 @@ export function compareTables(master: FileTable, worker: FileTable): TableDiffer
   const extra = new Map<BytePath, FileRow>();
   for (const [path, row] of worker) if (!master.has(path)) extra.set(path, row);
   return { missing, extra, shared };
+}
+
+/**
+ * A difference without the files that would have to be where others still are, or below them: a
+ * worker removes after it has put in place, and fails to put anything in the place of something else.
+ */
+export function withoutConflicts({ missing, extra, shared }: TableDifference): TableDifference {
+  const conflicts = pathConflicts(missing, extra);
+  if (conflicts.coming.size === 0) return { missing, extra, shared };
+  const possible = new Map([...missing].filter(([path]) => !conflicts.coming.has(path)));
+  return { missing: possible, extra, shared };
 }
 
 /** Whether there is nothing to do. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { World } from '../sim/world.ts';
-import { baseConfig, SimCluster } from './sim-cluster.ts';
+import { baseConfig, noGuards, SimCluster } from './sim-cluster.ts';
 
 test('workers mirror the master: first synchronisation, a change, a deletion', async () => {
   const world = new World({ seed: 1 });
@@ -27,6 +27,49 @@ test('workers mirror the master: first synchronisation, a change, a deletion', a
     'Calculated metadata of 50 files. Generation 3: 0 created, 0 changed, 1 deleted.',
     'Calculated metadata of 51 files. Generation 4: 1 created, 0 changed, 0 deleted.',
   ]);
+  await world.stop();
+});
+
+test('files become directories and directories files, whatever stays empty', async () => {
+  const world = new World({ seed: 1 });
+  const config = `${baseConfig}${noGuards}`;
+  const cluster = new SimCluster(world, { workersCount: 1, wazuhWorkersCount: 1, config });
+  const { operator } = cluster.master;
+  for (let i = 0; i < 10; i++) operator.write(`etc/rules/${i}.xml`, `rule ${i}`);
+  operator.write('etc/rules/file', 'a file');
+  operator.write('etc/rules/directory/below/deep/a.xml', 'deep');
+  operator.write('etc/shared/pruned/below/a.conf', 'deep');
+  cluster.start();
+  await cluster.converge();
+  operator.write('etc/rules/file/now/below.xml', 'below');
+  for (const path of ['etc/rules/directory', 'etc/shared/pruned']) {
+    operator.remove(path);
+    operator.write(path, 'now a file');
+  }
+  await cluster.converge(30_000);
+  operator.remove('etc/rules/file');
+  operator.write('etc/rules/file', 'a file again');
+  await cluster.converge(30_000);
+  assert.deepEqual(cluster.logged('warning'), []);
+  await world.stop();
+});
+
+test('a directory with something of its own in it makes no room for a file', async () => {
+  const world = new World({ seed: 1 });
+  const cluster = new SimCluster(world, { workersCount: 1 });
+  const worker = cluster.workers[0]!;
+  cluster.master.operator.write('etc/rules/a.xml', 'rule');
+  worker.operator.makeDirectory('etc/rules/b.xml/empty');
+  worker.operator.symlink('etc/rules/b.xml/own/link', '/somewhere');
+  cluster.start();
+  await cluster.converge();
+  cluster.master.operator.write('etc/rules/b.xml', 'rule');
+  await world.run({ forMs: 10_000 });
+  assert.match(cluster.logged('warning').join('\n'), /b\.xml": a directory stands in its place/);
+  const kept = await world.settle(worker.ports().files.facts('etc/rules/b.xml/empty'));
+  assert.equal(kept?.kind, 'directory');
+  worker.operator.remove('etc/rules/b.xml/own');
+  await cluster.converge(10_000);
   await world.stop();
 });
 

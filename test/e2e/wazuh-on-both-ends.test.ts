@@ -76,6 +76,16 @@ test('a worker follows its master through restarts and kills of either', async (
     const { master, worker } = await openCluster(cluster);
     await worker.start();
     await becomeEqual(master, worker);
+    // Files become directories and directories files, with empty ones left in between.
+    write(master.path('etc/rules/d/below/deep.xml'), 'deep\n');
+    write(master.path('etc/rules/x'), 'a file\n');
+    await becomeEqual(master, worker);
+    for (const path of ['etc/rules/d', 'etc/rules/x']) {
+      rmSync(master.path(path), { recursive: true });
+    }
+    write(master.path('etc/rules/d'), 'now a file\n');
+    write(master.path('etc/rules/x/y.xml'), 'now a directory\n');
+    await becomeEqual(master, worker);
     const steps = [
       () => master.stop(),
       () => worker.stop(),
@@ -114,7 +124,10 @@ test('a worker that comes again is let in, and one whose name is in use is not',
     assert.match(refused.stderr, /Error 3028 - Worker node ID already exists: wazuh-1/);
     // As good as without power: its system still holds the connection, and nobody answers.
     worker.daemon.kill('SIGSTOP');
-    await namesake.expect(0, 'sync', '--once');
+    await until('the dead connection is given up', async () => {
+      const { code } = await namesake.muster('sync', '--once');
+      return code === 0;
+    });
     assert.deepEqual(contentsOf(namesake), contentsOf(master));
     worker.daemon.kill('SIGCONT');
     write(master.path('etc/rules/later.xml'), '<group name="later"/>\n');

@@ -100,7 +100,7 @@ export class PlanExecution {
     this.#ports = ports;
     this.#options = options;
     this.#partBegunMs = ports.clock.monotonicMs();
-    this.placing = new Placing(ports, options.generation);
+    this.placing = new Placing(ports, options.plans, options.generation);
     this.#wanted = wantedFiles(options.plans);
     this.#bytesTotal = this.#wanted.reduce((sum, item) => sum + item.entry.size, 0);
   }
@@ -127,7 +127,7 @@ export class PlanExecution {
       throw error;
     }
     this.#tell('removing');
-    await this.placing.remove(plans);
+    await this.placing.remove();
     await this.placing.finish();
   }
 

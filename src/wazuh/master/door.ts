@@ -51,7 +51,11 @@ export interface DoorOptions {
 const sweepEveryMs = 60_000;
 const silenceMaxMs = 120_000;
 
-/** How long a worker may take to show that it lives when somebody else comes with its name, ms. */
+/**
+ * When somebody comes with the name of a worker: how long ago that one was heard at most to be alive
+ * without a question, and how long it may take to answer one; ms.
+ */
+const heardLatelyMs = 5_000;
 const proofTimeoutMs = 5_000;
 
 const proofPayload = toBytes('keepalive');
@@ -160,10 +164,22 @@ export class Door {
   async #endDeadOnes(node: string): Promise<void> {
     for (;;) {
       const peer = this.#peers.get(node);
-      if (peer === undefined || await isAlive(peer.connection)) return;
+      if (peer === undefined || await this.#isAlive(peer.connection)) return;
       const text = `${node} comes again, and its last connection is dead`;
       peer.connection.abort(new ClusterError('superseded', text));
       this.#forget(peer);
+    }
+  }
+
+  /** Whether a worker was heard lately, answers, or sends anything while it is asked. Never rejects. */
+  async #isAlive(connection: Connection): Promise<boolean> {
+    const { lastHeardMs } = connection;
+    if (this.#ports.clock.monotonicMs() - lastHeardMs < heardLatelyMs) return true;
+    try {
+      await connection.request('echo-m', proofPayload, { timeoutMs: proofTimeoutMs });
+      return true;
+    } catch {
+      return !connection.signal.aborted && connection.lastHeardMs > lastHeardMs;
     }
   }
 
@@ -216,17 +232,6 @@ export class Door {
     } catch {
       // The connection has ended.
     }
-  }
-}
-
-/** Whether a worker answers, or sends anything at all while it is asked. Never rejects. */
-async function isAlive(connection: Connection): Promise<boolean> {
-  const heardMs = connection.lastHeardMs;
-  try {
-    await connection.request('echo-m', proofPayload, { timeoutMs: proofTimeoutMs });
-    return true;
-  } catch {
-    return !connection.signal.aborted && connection.lastHeardMs > heardMs;
   }
 }
 

@@ -25,6 +25,7 @@ import {
   isSame,
   readLongTable,
   type TableDifference,
+  withoutConflicts,
 } from '../file-table.ts';
 import { IncomingFiles, sendFile } from '../file-transfer.ts';
 import { replyTexts } from '../replies.ts';
@@ -217,7 +218,10 @@ export class WorkerIntegrity {
     this.#peer.isInStep = !isRequired;
     if (hasDirectories) this.#peer.hasDirectoriesOf = published.generation.number;
     this.#ports.onCompared();
-    if (difference !== undefined) return await this.#send(published, difference, signal);
+    if (difference !== undefined) {
+      // What has to wait is missing again in the worker's next check.
+      return await this.#send(published, withoutConflicts(difference), signal);
+    }
     this.#inStep = { digest: upload.digest, files, published };
     this.#peer.inStepWith = published.generation.number;
     await this.#peer.connection.request('syn_m_c_ok', undefined, { signal });

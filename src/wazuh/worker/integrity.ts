@@ -250,7 +250,7 @@ export class WazuhIntegrity implements Task {
   async #place(found: Found, { plans }: Judged, request: WazuhRoundRequest): Promise<Work> {
     const { applier, hooks, tree } = this.#ports;
     const { generation, bytes } = found;
-    const placing = new Placing({ ...this.#ports, log: request.log }, generation);
+    const placing = new Placing({ ...this.#ports, log: request.log }, plans, generation);
     placing.failures.push(...found.failures);
     const wanted = new Set(plans.flatMap(({ create, replace }) => [
       ...create.map(({ path }) => path),
@@ -266,7 +266,7 @@ export class WazuhIntegrity implements Task {
           await hooks.validate(change, request.signal);
         }
         await placing.commit();
-        await placing.remove(plans);
+        await placing.remove();
         await placing.finish();
       });
     } finally {

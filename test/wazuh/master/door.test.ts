@@ -55,6 +55,9 @@ test('who comes again finds its name free, though its last connection was never 
   const world = await MasterWorld.open();
   const lost = await world.join('w1');
   world.network.stall('master', 'worker');
+  const early = await world.connect();
+  assert.equal(await world.settle(outcome(early.request('hello', helloOf('w1')))), 3028);
+  await world.world.run({ forMs: 5_000 });
   const [second, third] = [await world.connect(), await world.connect()];
   const outcomes = Promise.all([
     outcome(second.request('hello', helloOf('w1'))),
@@ -78,6 +81,7 @@ test('a worker that lives keeps its name, whatever it answers when it is asked',
   const answers = [[], [answering('echo-m', (bytes) => bytes)]];
   for (const [i, entries] of answers.entries()) {
     const first = await world.join(`w${i}`, entries);
+    await world.world.run({ forMs: 10_000 });
     const second = await world.connect();
     const hello = second.request('hello', helloOf(`w${i}`));
     assert.equal(await world.settle(outcome(hello)), 3028);
@@ -90,6 +94,7 @@ test('who leaves before it is clear whether its name is free takes nothing', asy
   const world = await MasterWorld.open();
   const lost = await world.join('w1');
   world.network.stall('master', 'worker');
+  await world.world.run({ forMs: 5_000 });
   const second = await world.connect();
   const hello = outcome(second.request('hello', helloOf('w1')));
   await world.world.run({ forMs: 1000 });

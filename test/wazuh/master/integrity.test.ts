@@ -62,6 +62,24 @@ test('a worker in step is told so, and a worker behind gets what it lacks', asyn
   await world.finish();
 });
 
+test('what has to be where another file still is comes after that has gone', async () => {
+  const world = await MasterWorld.open();
+  await world.publish({ 'etc/rules/x/y.xml': fileOf('y'), 'etc/rules/d': fileOf('d') });
+  const worker = await PlayedWorker.join(world);
+  const first = await worker.check(
+    new Map([
+      ['etc/rules/x', row('etc/rules/', 'x')],
+      ['etc/rules/d/e/f', row('etc/rules/', 'f')],
+    ]),
+  );
+  assert.deepEqual([...first!.orders.missing.keys()], []);
+  assert.deepEqual([...first!.orders.extra.keys()], ['etc/rules/x', 'etc/rules/d/e/f']);
+  const second = await worker.check(new Map());
+  assert.deepEqual([...second!.orders.missing.keys()].sort(), ['etc/rules/d', 'etc/rules/x/y.xml']);
+  assert.deepEqual([...second!.members.keys()].sort(), ['etc/rules/d', 'etc/rules/x/y.xml']);
+  await world.finish();
+});
+
 test('a worker that tells of a failure, or begins anew, does not block itself', async () => {
   const world = await MasterWorld.open();
   await world.publish(published);

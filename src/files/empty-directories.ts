@@ -1,0 +1,32 @@
+/**
+ * Directories that hold nothing but directories: what is left of a tree whose files have gone. Where
+ * a file has to be in place of one, it is in nobody's interest.
+ */
+import type { BytePath } from '../base/bytes.ts';
+import type { TreeReader, TreeWriter } from '../ports.ts';
+import { joinPath } from './paths.ts';
+
+/** Most directories removed in place of one file: more are looked at by somebody first. */
+const directoriesMax = 1000;
+
+/**
+ * Removes a directory with all below it where there is no file, link or anything else in it.
+ * Whatever is put there meanwhile stays, and keeps the directories above it.
+ * @param isKept whether a directory has to stay, and all above it
+ * @throws ClusterError `permission`, `refused` or `io`
+ */
+export async function removeEmptyDirectories(
+  files: Pick<TreeReader, 'list'> & Pick<TreeWriter, 'removeDirectory'>,
+  top: BytePath,
+  isKept: (directory: BytePath) => boolean,
+): Promise<void> {
+  const directories = [top];
+  for (const directory of directories) {
+    const { items, unreadable } = await files.list(directory, false);
+    const isEmpty = unreadable.length === 0 && items.every(({ kind }) => kind === 'directory');
+    if (!isEmpty || isKept(directory)) return;
+    for (const { name } of items) directories.push(joinPath(directory, name));
+    if (directories.length > directoriesMax) return;
+  }
+  for (const directory of directories.toReversed()) await files.removeDirectory(directory);
+}
