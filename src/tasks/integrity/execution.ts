@@ -131,22 +131,33 @@ export class PlanExecution {
     await this.placing.finish();
   }
 
-  /** Fetches batch by batch; while one comes in, the one before it is put into staging. */
+  /**
+   * Fetches batch by batch. While one is put into staging the next one comes in, and the one after
+   * that is asked for already, so that the master need not wait to pack it.
+   */
   async #fetch(session: Session): Promise<void> {
+    const batches = batchesOf(this.#wanted, this.#options.batchBytes);
     let staging = Promise.resolve();
+    let coming: Promise<Intake> | undefined;
+    let following: Promise<Intake> | undefined;
     try {
-      for (const batch of batchesOf(this.#wanted, this.#options.batchBytes)) {
+      for (const [at, batch] of batches.entries()) {
         // A large content goes into staging as it comes: nothing else may be going on there.
         if (isLarge(batch)) await staging;
-        const intake = await this.#fetchBatch(session, batch);
+        coming = following ?? this.#fetchBatch(session, batch);
+        const after = batches[at + 1];
+        const isAhead = after !== undefined && !isLarge(batch) && !isLarge(after);
+        following = isAhead ? this.#fetchBatch(session, after) : undefined;
+        // Failures are heard where they are awaited, even if something else fails before.
+        following?.catch(() => {});
+        const intake = await coming;
         await staging;
         staging = this.#stage(intake, batch);
-        // Its failure is heard where it is awaited, even if the next batch fails before.
         staging.catch(() => {});
       }
       await staging;
     } finally {
-      await staging.catch(() => {});
+      await Promise.allSettled([staging, coming, following]);
       if (!this.#ports.hooks.hasValidation) await this.placing.commit();
     }
   }
