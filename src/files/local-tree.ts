@@ -7,6 +7,10 @@
  * all the same. Where not all are watched, or a hint cannot say what has changed, all of the tree is
  * looked at as soon as that is due. Even then a hint need not wait for the end: the look stops at
  * the next directory, and the one after it goes to what was hinted at first and then on.
+ *
+ * A look that somebody waits for goes to what was hinted at and nowhere else: what else is due is
+ * left to the next one that nobody waits for. And a hint about what this program has changed itself
+ * asks for no look at all, where the file is as it was left.
  */
 import type { BytePath } from '../base/bytes.ts';
 import { Mutex } from '../base/async.ts';
@@ -20,6 +24,15 @@ const hintsMax = 1_000;
 
 /** A look that hints wait for goes on for so long nevertheless, ms: it is to get somewhere. */
 const heldUpMs = 20;
+
+/** What is due is put off for so long at most, ms, while one look after the other is waited for. */
+const putOffMsMax = 20_000;
+
+/**
+ * So many hints after own changes are held against what was left there, each at the cost of a walk
+ * to the file. Where more come a look at all of them together costs less.
+ */
+const echoesMax = 64;
 
 /** How often to look at all files. */
 export interface LocalTreeOptions {
@@ -44,6 +57,10 @@ export class LocalTree {
   #lastPartMs = -Infinity;
   /** Files and directories that are due to be looked at; below zero where more than those were. */
   #dueCount = 0;
+  /** Ends, never with an error, when this program has changed what it does at present. */
+  #ownWork = Promise.resolve();
+  /** Hints that may still be of that. */
+  #echoesLeft = 0;
 
   constructor(ports: { readonly clock: Clock }, scanner: Scanner, options: LocalTreeOptions) {
     this.#clock = ports.clock;
@@ -54,8 +71,12 @@ export class LocalTree {
   /** Listens to the watcher; `onHint` is called at each hint, to start a round early. */
   watch(watcher: Watcher, sets: SetTable, onHint: () => void): { close(): void } {
     const watch = watcher.watch(sets.roots, (path) => {
-      this.hint(path);
-      onHint();
+      if (path === undefined || this.#echoesLeft === 0 || this.#hints.size > 0) {
+        this.hint(path);
+        onHint();
+      } else {
+        void this.#hintUnlessOwn(path, onHint);
+      }
     });
     this.#watch = watch;
     // Only a look at everything finds all directories that are to be watched.
@@ -74,20 +95,38 @@ export class LocalTree {
     else this.#hints.add(path);
   }
 
-  /** Looks at what may have changed: all of it when that is due, else where hints point to. */
-  refresh(signal: AbortSignal): Promise<ScanReport> {
-    return this.#mutex.run(() => this.#refresh(signal));
+  /**
+   * Looks at what may have changed: all of it when that is due, else where hints point to.
+   * @param isUrgent whether somebody waits for it, and all else had better be put off
+   */
+  refresh(signal: AbortSignal, isUrgent = false): Promise<ScanReport> {
+    return this.#mutex.run(() => this.#refresh(signal, isUrgent));
   }
 
-  /** Runs work during which no scan looks at the tree. */
+  /** Runs work during which no scan looks at the tree; that may change it. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return this.#mutex.run(work);
+    return this.#mutex.run(() => {
+      const result = work();
+      this.#ownWork = result.then(() => {}, () => {});
+      this.#echoesLeft = echoesMax;
+      return result;
+    });
   }
 
-  async #refresh(signal: AbortSignal): Promise<ScanReport> {
+  /** Takes up a hint where something is not as this program has left it. */
+  async #hintUnlessOwn(path: BytePath, onHint: () => void): Promise<void> {
+    this.#echoesLeft -= 1;
+    // Until then it is not known what was left.
+    await this.#ownWork;
+    if (await this.scanner.isAsKnown(path)) return;
+    this.hint(path);
+    onHint();
+  }
+
+  async #refresh(signal: AbortSignal, isUrgent: boolean): Promise<ScanReport> {
     const nowMs = this.#clock.monotonicMs();
     const hints = this.#hints;
-    const scope = this.#nextScope(hints, nowMs);
+    const scope = this.#nextScope(hints, nowMs, isUrgent);
     this.#hints = new Set();
     this.#isFullWanted = false;
     try {
@@ -105,9 +144,13 @@ export class LocalTree {
     }
   }
 
-  #nextScope(paths: ReadonlySet<BytePath>, nowMs: number): ScanScope {
+  #nextScope(paths: ReadonlySet<BytePath>, nowMs: number, isUrgent: boolean): ScanScope {
     const isDue = this.#watch?.isWhole !== true &&
       nowMs - this.#lastFullMs >= this.#options.fullEveryMs;
+    const isOther = isDue || this.#isFullWanted || this.#isUnderWay;
+    if (isUrgent && !isOther && nowMs - this.#lastPartMs < putOffMsMax) {
+      return { kind: 'hints', paths, isUrgent };
+    }
     const share = (nowMs - this.#lastPartMs) / this.#options.sweepEveryMs;
     this.#lastPartMs = nowMs;
     if (this.#isFullWanted || (isDue && !this.#isUnderWay)) {

@@ -25,7 +25,7 @@ import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Manifest } from './manifest.ts';
 import { isBelow } from './paths.ts';
-import { type FileRecord, makeRecord, ScanIndex } from './scan-index.ts';
+import { type FileRecord, hasSameFacts, makeRecord, ScanIndex } from './scan-index.ts';
 import { type Itinerary, type PassContext, ScanPass, type ScanProgress } from './scan-pass.ts';
 import { type ScanProblem, ScanProblems } from './scan-problems.ts';
 import { type KnownFile, ScanTables } from './scan-tables.ts';
@@ -53,13 +53,13 @@ export interface ScannerPorts {
 
 /**
  * Where to look. `full`: everywhere. `hints`: at the directories of these paths and what is new in
- * them, and at files that could not be told by their times before. `part`: like `hints`, and then
- * through the tree, directory by directory while `mayGoOn`: from where the last `part` has stopped,
- * or anew.
+ * them, and, unless it is urgent, at files that could not be told by their times before. `part`: like
+ * `hints`, and then through the tree, directory by directory while `mayGoOn`: from where the last
+ * `part` has stopped, or anew.
  */
 export type ScanScope =
   | { readonly kind: 'full' }
-  | { readonly kind: 'hints'; readonly paths: ReadonlySet<BytePath> }
+  | { readonly kind: 'hints'; readonly paths: ReadonlySet<BytePath>; readonly isUrgent?: boolean }
   | {
     readonly kind: 'part';
     readonly paths: ReadonlySet<BytePath>;
@@ -138,6 +138,19 @@ export class Scanner {
     return this.#tables.manifest(setName);
   }
 
+  /** Whether a path looks as it did when it was taken up last: a look there finds nothing. */
+  async isAsKnown(path: BytePath): Promise<boolean> {
+    let facts: FileFacts | undefined;
+    try {
+      facts = await this.#ports.tree.facts(path);
+    } catch {
+      return false;
+    }
+    const record = this.#index.get(path);
+    if (record === undefined) return facts === undefined && !this.#index.hasDirectory(path);
+    return record.isSettled && facts?.kind === 'file' && hasSameFacts(record, facts);
+  }
+
   /** Takes up what the store remembers, so that a restart reads no file that has not changed. */
   load(): Promise<void> {
     return this.#turns.run(() => this.#tables.load());
@@ -154,8 +167,9 @@ export class Scanner {
     return this.#run({ isCheck: false, isTrusted, signal, onProgress, watch }, async (pass) => {
       this.#rereadsLeft = Math.ceil(this.#index.filesCount * rehashShareMax);
       if (scope.kind !== 'full') {
-        const doubtful = [...this.#doubtful];
-        this.#doubtful.clear();
+        const isUrgent = scope.kind === 'hints' && scope.isUrgent === true;
+        const doubtful = isUrgent ? [] : [...this.#doubtful];
+        for (const path of doubtful) this.#doubtful.delete(path);
         await pass.lookAt(scope.paths);
         await pass.readAgain(doubtful);
       }

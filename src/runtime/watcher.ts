@@ -63,6 +63,12 @@ const moved = Symbol('moved');
 /** Something to tell or to do once it has settled. */
 type Hint = BytePath | undefined | typeof moved;
 
+/** When the first and the last notification came that a hint stands for, by the monotonic clock. */
+interface HeldBack {
+  readonly sinceMs: number;
+  lastMs: number;
+}
+
 /** Watches directories of a tree. */
 class SystemWatch implements TreeWatch {
   readonly #options: WatcherOptions;
@@ -77,9 +83,8 @@ class SystemWatch implements TreeWatch {
   readonly #failed = new Set<BytePath>();
   readonly #warned = new Set<string | undefined>();
   readonly #closing = new AbortController();
-  /** Hints that came since the last delivery, and those that came before and are due at the next. */
-  #fresh = new Set<Hint>();
-  #due = new Set<Hint>();
+  /** Hints that are held back, the oldest first. */
+  readonly #held = new Map<Hint, HeldBack>();
   #isDelivering = false;
 
   constructor(options: WatcherOptions, tops: readonly BytePath[], listener: ChangeListener) {
@@ -122,26 +127,43 @@ class SystemWatch implements TreeWatch {
     return this.#closing.signal.aborted;
   }
 
-  /** Takes up a hint, to be delivered once. */
+  /** Takes up a hint, to be delivered once it has settled. */
   #hint(hint: Hint): void {
-    this.#fresh.add(hint);
+    const nowMs = this.#options.clock.monotonicMs();
+    const held = this.#held.get(hint);
+    if (held === undefined) this.#held.set(hint, { sinceMs: nowMs, lastMs: nowMs });
+    else held.lastMs = nowMs;
     if (!this.#isDelivering) void this.#deliver();
   }
 
   async #deliver(): Promise<void> {
     this.#isDelivering = true;
-    while (this.#fresh.size + this.#due.size > 0) {
+    const { clock } = this.#options;
+    for (;;) {
+      const oldest = firstOf(this.#held.values());
+      if (oldest === undefined) break;
       try {
-        await this.#options.clock.sleep(settleMs, this.#closing.signal);
+        const dueMs = oldest.sinceMs + settleMs;
+        await clock.sleep(
+          Math.max(0, Math.ceil(dueMs - clock.monotonicMs())),
+          this.#closing.signal,
+        );
       } catch {
         return;
       }
-      const due = this.#due;
-      this.#due = this.#fresh;
-      this.#fresh = new Set();
-      for (const hint of due) this.#tell(hint);
+      this.#tellSettled(clock.monotonicMs());
     }
     this.#isDelivering = false;
+  }
+
+  #tellSettled(nowMs: number): void {
+    for (const [hint, { sinceMs, lastMs }] of Array.from(this.#held)) {
+      if (nowMs - sinceMs < settleMs) return;
+      this.#held.delete(hint);
+      // What came in between has not settled yet: it is told of once more.
+      if (nowMs - lastMs < settleMs) this.#held.set(hint, { sinceMs: lastMs, lastMs });
+      this.#tell(hint);
+    }
   }
 
   #tell(hint: Hint): void {
@@ -250,6 +272,11 @@ function readName(name: Buffer | null | undefined): ByteString | undefined {
   if (name === null || name === undefined || name.length === 0) return undefined;
   const bytes = fromBytes(name);
   return bytes.includes(replacementBytes) ? undefined : bytes;
+}
+
+function firstOf<T>(values: Iterable<T>): T | undefined {
+  for (const value of values) return value;
+  return undefined;
 }
 
 function joinPath(directory: BytePath, name: ByteString): BytePath {

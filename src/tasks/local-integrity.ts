@@ -48,7 +48,7 @@ export class LocalIntegrity implements Task {
   }
 
   async round(turn: Turn): Promise<RoundReport> {
-    const scan = await this.#tree.refresh(turn.signal);
+    const scan = await this.#tree.refresh(turn.signal, turn.isUrgent);
     this.#lastScan = scan;
     this.#problems.report(turn.log, scan.problems);
     if (scan.changes.size > 0) turn.starting();

@@ -172,7 +172,7 @@ class TaskLoop {
     while (!signal.aborted) {
       const wanted = this.#wanted;
       this.#wanted = undefined;
-      const outcome = await this.#round(signal);
+      const outcome = await this.#round(signal, wanted !== undefined);
       wanted?.resolve(outcome);
       const isMore = outcome.kind === 'done' && outcome.report.isMore === true;
       if (isMore) await this.#clock.breathe();
@@ -183,7 +183,7 @@ class TaskLoop {
     this.#wanted.resolve(this.#stopped());
   }
 
-  async #round(signal: AbortSignal): Promise<RoundOutcome> {
+  async #round(signal: AbortSignal, isUrgent: boolean): Promise<RoundOutcome> {
     const { deadlineMs } = this.#task.schedule;
     const startedMs = this.#clock.monotonicMs();
     let work: Promise<unknown> = Promise.resolve();
@@ -192,7 +192,7 @@ class TaskLoop {
       const what = `A round of ${this.#task.name}`;
       const report = await withDeadline(this.#clock, deadlineMs, what, signal, (inner) => {
         const starting = () => this.#log.log('info', 'Starting.');
-        const round = this.#task.round({ signal: inner, log: this.#log, starting });
+        const round = this.#task.round({ signal: inner, log: this.#log, isUrgent, starting });
         work = round;
         return round;
       });

@@ -35,6 +35,8 @@ export interface Turn {
   readonly signal: AbortSignal;
   /** Logger with the node's and the task's tag. */
   readonly log: Logger;
+  /** Whether somebody has asked for the round: what can be put off is. @default false */
+  readonly isUrgent?: boolean;
   /** There is something to do: `Starting.` is logged, which rounds without work do at debug level. */
   starting(): void;
 }

@@ -3,26 +3,27 @@ import { test } from 'node:test';
 import { LocalTree } from '../../src/files/local-tree.ts';
 import type { Scanner, ScanReport } from '../../src/files/scan.ts';
 import type { Watcher } from '../../src/ports.ts';
-import { never, TreeWorld, type TreeWorldOptions } from './tree-world.ts';
+import { entryOf, never, TreeWorld, type TreeWorldOptions } from './tree-world.ts';
 
 const options = { fullEveryMs: 1_000, sweepEveryMs: 60_000 };
 const directoriesCount = 60;
 
 interface LookedAtOptions extends TreeWorldOptions {
   readonly isWatched: boolean;
+  readonly onHint?: () => void;
   readonly directoriesCount?: number;
 }
 
 /** A tree that is looked at once a second, with the files `d0/a`, `d1/a` and so on. */
 async function lookedAt(world: LookedAtOptions) {
-  const { directoriesCount: count = directoriesCount } = world;
+  const { directoriesCount: count = directoriesCount, onHint = () => {} } = world;
   const tree = new TreeWorld(world);
   for (let i = 0; i < count; i++) tree.node.operator.write(`etc/rules/d${i}/a`, 'x');
   await tree.pass(5_000);
   const scanner = await tree.scanner();
   const { ports } = tree;
   const local = new LocalTree(ports, scanner, options);
-  const watch = world.isWatched ? local.watch(ports.watcher, tree.sets, () => {}) : undefined;
+  const watch = world.isWatched ? local.watch(ports.watcher, tree.sets, onHint) : undefined;
   const look = async (): Promise<ScanReport> => {
     const report = await tree.run(local.refresh(never));
     await tree.pass(1_000);
@@ -105,6 +106,64 @@ test('LocalTree.refresh() sees what a hint tells of at once, also in new directo
   await tree.pass(1_000);
   await look();
   assert.ok(knows(scanner, 'etc/rules/moved/a', 6));
+  await close();
+});
+
+test('LocalTree.refresh() that is urgent leaves all but hints to the next one that is not', async () => {
+  const { tree, local, scanner, look, close } = await lookedAt({ isWatched: true });
+  await look();
+  const urgent = async () => (await tree.run(local.refresh(never, true))).filesCount;
+  await tree.pass(10_000);
+  assert.equal(await urgent(), 0);
+  tree.node.operator.write('etc/rules/d7/a', 'longer');
+  await tree.pass(1_000);
+  assert.equal(await urgent(), 1);
+  assert.ok(knows(scanner, 'etc/rules/d7/a', 6));
+  // What was put off for the time of a sixth of the tree is made up for.
+  assert.ok((await look()).filesCount >= directoriesCount / 6);
+  // Not for ever.
+  await tree.pass(30_000);
+  assert.ok(await urgent() >= directoriesCount / 2);
+  await close();
+});
+
+test('LocalTree hears no hint about what the program itself has left, and any other', async () => {
+  let hintsCount = 0;
+  const onHint = () => void hintsCount++;
+  const { tree, local, scanner, look, close } = await lookedAt({ isWatched: true, onHint });
+  const { files, clock } = tree.ports;
+  await look();
+  await look();
+  const place = (path: string, content: string) =>
+    tree.run(local.exclusively(async () => {
+      tree.node.operator.write(path, content);
+      const facts = await files.facts(path);
+      // The hint comes before it is known what was placed.
+      await clock.sleep(1_000);
+      const { hash } = entryOf('', content);
+      await scanner.adopt([{ path, facts: facts!, hash }]);
+    }));
+  const remove = (path: string) =>
+    tree.run(local.exclusively(async () => {
+      tree.node.operator.remove(path);
+      await scanner.forget([path]);
+    }));
+  await place('etc/rules/d7/a', 'placed');
+  await remove('etc/rules/d8/a');
+  await tree.pass(1_000);
+  assert.equal(hintsCount, 0);
+
+  for (const [path, content] of [['d7/a', 'edited'], ['d8/a', 'is back'], ['d9/a', 'other']]) {
+    tree.node.operator.write(`etc/rules/${path}`, content!);
+    await tree.pass(1_000);
+    assert.ok(hintsCount > 0, path);
+    await look();
+    assert.ok(knows(scanner, `etc/rules/${path}`, content!.length), path);
+    // So that the next hint too may be of the program's own work.
+    await place('etc/rules/d6/a', 'placed');
+    await tree.pass(1_000);
+    hintsCount = 0;
+  }
   await close();
 });
 

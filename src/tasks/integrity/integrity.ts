@@ -85,6 +85,8 @@ export interface RoundRequest {
   readonly signal: AbortSignal;
   readonly log: Logger;
   readonly isDryRun?: boolean;
+  /** As that of a turn. */
+  readonly isUrgent?: boolean | undefined;
   readonly onProgress?: ((progress: RoundProgress) => void) | undefined;
   /** Called when it is known that something has to be done. */
   readonly onWork?: () => void;
@@ -121,11 +123,11 @@ export class Integrity implements Task {
 
   async round(turn: Turn): Promise<RoundReport> {
     if (this.#ports.session() === undefined) return { summary: undefined };
-    const { signal, log } = turn;
+    const { signal, log, isUrgent } = turn;
     const startedMs = this.#ports.clock.monotonicMs();
     const onWork = () => turn.starting();
     try {
-      const result = await this.synchronise({ signal, log, onWork });
+      const result = await this.synchronise({ signal, log, isUrgent, onWork });
       await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
       return reportOf(result);
     } catch (error) {
@@ -149,7 +151,7 @@ export class Integrity implements Task {
         new ClusterError('unreachable', 'Cannot synchronise: no master is connected');
     }
     onProgress?.({ phase: 'scanning', ...nothingYet });
-    const scan = await tree.refresh(signal);
+    const scan = await tree.refresh(signal, request.isUrgent);
     this.#problems.report(log, scan.problems);
     this.applied.recognise(sets, tree.scanner);
     onProgress?.({ phase: 'comparing', ...nothingYet });
