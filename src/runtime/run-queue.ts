@@ -7,6 +7,8 @@ import { closeSync, openSync, readSync } from 'node:fs';
 
 const nanosecondsPerMs = 1_000_000;
 
+const decoder = new TextDecoder();
+
 /** Reads the counter of the thread on which the process began: the one of the event loop. */
 export class RunQueue {
   readonly #buffer = new Uint8Array(64);
@@ -26,7 +28,7 @@ export class RunQueue {
     try {
       const length = readSync(this.#descriptor, this.#buffer, 0, this.#buffer.length, 0);
       // Time on a processor, time of waiting for one, number of turns.
-      const [, waited] = new TextDecoder().decode(this.#buffer.subarray(0, length)).split(' ');
+      const [, waited] = decoder.decode(this.#buffer.subarray(0, length)).split(' ');
       return Number(waited) / nanosecondsPerMs || 0;
     } catch {
       return 0;
