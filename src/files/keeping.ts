@@ -3,7 +3,8 @@
  *
  * The master's content wins over whatever stands at a managed path of a worker, also over a change
  * that was made here a moment ago; but what it replaces is kept. Only what is no regular file at all
- * is left alone: that was put there on purpose.
+ * is left alone: that was put there on purpose. Directories without anything in them make room
+ * before (`empty-directories.ts`).
  */
 import { type BytePath, displayPath } from '../base/bytes.ts';
 import { ClusterError, codeOf } from '../base/errors.ts';

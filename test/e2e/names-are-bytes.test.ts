@@ -148,15 +148,18 @@ test('a worker does not follow links in its own tree, and says what stands in th
     write(master.path('etc/rules/b.xml'), 'b');
     write(master.path('etc/rules/c.xml'), 'c');
     write(master.path('etc/rules/d.xml'), 'd');
+    write(master.path('etc/rules/e.xml'), 'e');
     await master.start();
     const worker = await cluster.worker(master, 'worker-1');
     const outside = join(cluster.directory, 'outside');
     fs.mkdirSync(outside);
-    fs.mkdirSync(worker.path('etc/rules/c.xml'), { recursive: true });
+    // What no set chooses is nothing of muster's; where nothing is, nothing stands in the way.
+    write(worker.path('etc/rules/c.xml/own.tmp'), 'own');
+    fs.mkdirSync(worker.path('etc/rules/e.xml/empty'), { recursive: true });
     fs.symlinkSync(outside, worker.path('etc/rules/group'));
     fs.symlinkSync(join(outside, 'b.xml'), worker.path('etc/rules/b.xml'));
     const synced = await worker.json<SyncDocument>(5, 'sync', '--once');
-    assert.equal(synced.created, 1);
+    assert.equal(synced.created, 2);
     assert.deepEqual(synced.problems.map(({ path }) => path).sort(), [
       'etc/rules/b.xml',
       'etc/rules/c.xml',
@@ -166,7 +169,9 @@ test('a worker does not follow links in its own tree, and says what stands in th
     assert.match(reasons, /a symbolic link/);
     assert.match(reasons, /a directory/);
     assert.deepEqual(fs.readdirSync(outside), []);
+    assert.equal(fs.readFileSync(worker.path('etc/rules/c.xml/own.tmp'), 'utf8'), 'own');
     assert.equal(fs.readFileSync(worker.path('etc/rules/d.xml'), 'utf8'), 'd');
+    assert.equal(fs.readFileSync(worker.path('etc/rules/e.xml'), 'utf8'), 'e');
     for (const name of ['b.xml', 'c.xml', 'group']) {
       fs.rmSync(worker.path(`etc/rules/${name}`), { recursive: true });
     }
