@@ -14,7 +14,7 @@ const options = { root, clock: systemClock, onWarning: (text: string) => void wa
 const watch = createWatcher(options).watch(['d'], (hint) => void hints.push(hint ?? null));
 watch.add('d');
 for (const name of fs.readdirSync(`${root}/d`)) watch.add(`d/${name}`);
-// Some other hint may come first: one runtime tells of directories that are merely listed as well.
+// That a watch was refused may be told as well, before or after this.
 while (!hints.includes('d/file')) {
   fs.writeFileSync(`${root}/d/file`, '');
   await systemClock.sleep(5);
