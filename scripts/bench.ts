@@ -4,8 +4,9 @@
  *     npm run bench [-- CASE...] [--rounds N] [--files N] [--quick] [--svg] [--page FILE]
  *
  * Without a case it runs all that do not take long by design, and when that was at full size it
- * writes docs/performance.md, with --svg its pictures too. Otherwise the tables are only printed,
- * unless --page names a file: of a page that is there, the sections of the cases are replaced.
+ * writes docs/performance.md and its pictures. Otherwise the tables are only printed, unless --page
+ * names a file: of a page that is there, the sections of the cases are replaced. With --svg pictures
+ * are drawn without a page as well.
  * --quick is for whoever changes a case: small trees, one round. Packs the binary before, except
  * where MUSTER_BINARY names one. Linux only: what a process took is read from /proc. Nothing else
  * should run on the machine meanwhile; the load is written down.
@@ -116,13 +117,15 @@ function readRequest(): Request {
   });
   const kind = values.quick ? 1 : 0;
   const isFull = !values.quick && positionals.length === 0 && values.files === undefined;
+  const page = values.page ?? (isFull ? join(root, 'docs', 'performance.md') : undefined);
   return {
     names: positionals,
     roundsCount: positive('rounds', values.rounds, defaults.rounds[kind]),
     filesCount: positive('files', values.files, defaults.files[kind]),
     isQuick: values.quick,
-    hasPictures: values.svg,
-    page: values.page ?? (isFull ? join(root, 'docs', 'performance.md') : undefined),
+    // A section of a page that comes without its picture would lose the one it had.
+    hasPictures: values.svg || page !== undefined,
+    page,
   };
 }
 
