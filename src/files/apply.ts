@@ -18,14 +18,11 @@ import type { IncomingFile } from './incoming-file.ts';
 import type { IncomingStream } from './incoming-stream.ts';
 import { type IncomingContent, Intake, type UnknownContent } from './intake.ts';
 import { Journal, journalMigrations, packedJournalMigrations } from './journal.ts';
+import { JournalledChanges } from './journalled-changes.ts';
+import { type CommitReport, PlacingFiles } from './placing-files.ts';
 import { recoverTree, type RecoveryReport } from './recovery.ts';
+import { type Leaving, type RemovalReport, RemovingFiles } from './removing-files.ts';
 import { type ApplyFailure, type Incoming, type Staged, Staging } from './staging.ts';
-import {
-  type CommitReport,
-  type Leaving,
-  type RemovalReport,
-  TreeChanges,
-} from './tree-changes.ts';
 import type { KeptVersion, VersionStore } from './version-store.ts';
 
 export type { IncomingFile } from './incoming-file.ts';
@@ -33,7 +30,8 @@ export type { IncomingStream } from './incoming-stream.ts';
 export type { IncomingContent, UnknownContent } from './intake.ts';
 export type { RecoveryReport } from './recovery.ts';
 export type { ApplyFailure, Incoming } from './staging.ts';
-export type { CommitReport, Leaving, RemovalReport } from './tree-changes.ts';
+export type { CommitReport } from './placing-files.ts';
+export type { Leaving, RemovalReport } from './removing-files.ts';
 
 /** Tables of applying; see base/migrations.ts. */
 export const applyMigrations: readonly string[] = journalMigrations;
@@ -72,7 +70,9 @@ export class Applier {
   readonly #journal: Journal;
   readonly #staging: Staging;
   readonly #intake: Intake;
-  readonly #changes: TreeChanges;
+  readonly #changes: JournalledChanges;
+  readonly #placing: PlacingFiles;
+  readonly #removing: RemovingFiles;
   /** What was sealed and not placed, with the flush of its contents that goes on meanwhile. */
   #sealed: Sealed | undefined;
   /** Whether an error came in the middle of changes, so that journal and staging tell of them. */
@@ -88,7 +88,10 @@ export class Applier {
     this.#journal = journal;
     this.#staging = staging;
     this.#intake = new Intake({ ...ports, staging }, options);
-    this.#changes = new TreeChanges({ ...ports, journal, staging, versions }, sets, options);
+    const changing = { ...ports, journal, staging, versions };
+    this.#changes = new JournalledChanges(changing, options);
+    this.#placing = new PlacingFiles(changing, this.#changes, sets, options);
+    this.#removing = new RemovingFiles(changing, this.#changes, sets);
   }
 
   /** Finishes or gives up what was under way at a crash. At start, before anything else. */
@@ -100,6 +103,7 @@ export class Applier {
         staging: this.#staging,
         versions: this.#versions,
         changes: this.#changes,
+        placing: this.#placing,
       },
       this.#sets,
       this.#algorithm,
@@ -190,7 +194,7 @@ export class Applier {
     invariant(this.#sealed === undefined, 'what was sealed is committed before more is');
     const batch = this.#staging.seal();
     if (batch.length === 0) return;
-    const sealed: Sealed = { batch, flushed: this.#changes.flushContents(batch), isFlushed: false };
+    const sealed: Sealed = { batch, flushed: this.#placing.flushContents(batch), isFlushed: false };
     const end = (): void => {
       sealed.isFlushed = true;
     };
@@ -210,7 +214,7 @@ export class Applier {
     if (sealed === undefined) return nothingCommitted;
     const { batch, flushed } = sealed;
     try {
-      return await this.#tearing(() => this.#changes.place(batch, generation, flushed));
+      return await this.#tearing(() => this.#placing.place(batch, generation, flushed));
     } finally {
       this.#sealed = undefined;
       this.#staging.unseal();
@@ -236,7 +240,7 @@ export class Applier {
     leaving: readonly Leaving[],
     generation: number,
   ): Promise<RemovalReport> {
-    return this.#tearing(() => this.#changes.remove(set, leaving, generation));
+    return this.#tearing(() => this.#removing.remove(set, leaving, generation));
   }
 
   /** Waits until the disk has all changes for good. The end of a round. */

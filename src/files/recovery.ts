@@ -10,11 +10,12 @@
 import type { Clock, Files, HashAlgorithm, Hashing } from '../ports.ts';
 import type { SetTable } from './file-set.ts';
 import type { Journal, JournalChange, JournalRow } from './journal.ts';
+import type { JournalledChanges } from './journalled-changes.ts';
 import { parentOf } from './paths.ts';
+import type { PlacingFiles } from './placing-files.ts';
 import type { PlacedFile } from './scan.ts';
 import { type ApplyFailure, failureOf, type Staged, type Staging } from './staging.ts';
 import { slices } from '../base/transaction.ts';
-import type { TreeChanges } from './tree-changes.ts';
 import type { NewVersion, VersionStore } from './version-store.ts';
 
 /** What was found and done at a start. */
@@ -42,7 +43,8 @@ export interface RecoveryPorts {
   readonly journal: Journal;
   readonly staging: Staging;
   readonly versions: VersionStore;
-  readonly changes: TreeChanges;
+  readonly changes: JournalledChanges;
+  readonly placing: PlacingFiles;
 }
 
 /** Files placed together. */
@@ -202,7 +204,7 @@ async function makeNow(
     for (const slice of slices(group, sliceCount)) {
       const batch = slice.map(({ staged }) => staged);
       try {
-        const report = await ports.changes.place(batch, generation);
+        const report = await ports.placing.place(batch, generation);
         for (const placed of report.placed) redone.push(placed);
         for (const failure of report.failures) failures.push(failure);
       } catch (error) {
