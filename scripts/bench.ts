@@ -18,11 +18,11 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import type { BenchOptions, Case } from '../test/bench/harness.ts';
 import type { Measured, PageContent } from '../test/bench/page.ts';
 import { runInOwnSurroundings } from '../test/bench/own-surroundings.ts';
 import { packExecutable, writeChecksums } from './build.ts';
+import { scriptOptions } from './options.ts';
 import { dist, root } from './tools.ts';
 
 /** Rounds and files where nothing else is asked for, in full and with --quick. */
@@ -105,16 +105,13 @@ async function writeResults(
 // ---
 
 function readRequest(): Request {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      rounds: { type: 'string' },
-      files: { type: 'string' },
-      quick: { type: 'boolean', default: false },
-      svg: { type: 'boolean', default: false },
-      page: { type: 'string' },
-    },
-  });
+  const { values, positionals } = scriptOptions(import.meta.url, {
+    rounds: { type: 'string' },
+    files: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    svg: { type: 'boolean', default: false },
+    page: { type: 'string' },
+  }, { allowPositionals: true });
   const kind = values.quick ? 1 : 0;
   const isFull = !values.quick && positionals.length === 0 && values.files === undefined;
   const page = values.page ?? (isFull ? join(root, 'docs', 'performance.md') : undefined);

@@ -19,7 +19,7 @@ import { createReadStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
+import { scriptOptions } from './options.ts';
 import { bunPath, denoPath, dist, isMusl, root, runCommand } from './tools.ts';
 
 /** Every machine that muster is packed for, with deno's name of it where deno can. */
@@ -188,11 +188,9 @@ function requestedTargets(names: readonly string[]): (Target | undefined)[] {
 }
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      target: { type: 'string', multiple: true, default: [] },
-      packer: { type: 'string', default: 'bun' },
-    },
+  const { values } = scriptOptions(import.meta.url, {
+    target: { type: 'string', multiple: true, default: [] },
+    packer: { type: 'string', default: 'bun' },
   });
   const packer = values.packer;
   if (packer !== 'bun' && packer !== 'deno') {

@@ -12,8 +12,8 @@
 import { appendFileSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import process from 'node:process';
-import { parseArgs } from 'node:util';
 import { packExecutable } from './build.ts';
+import { scriptOptions } from './options.ts';
 import { freePort, Playground } from './playground.ts';
 import { sampleFiles, type SampleTotals, writeSampleTree } from './sample-tree.ts';
 
@@ -244,8 +244,9 @@ function mebibytes(bytes: number): string {
 // ---
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: { keep: { type: 'boolean', default: false }, binary: { type: 'string' } },
+  const { values } = scriptOptions(import.meta.url, {
+    keep: { type: 'boolean', default: false },
+    binary: { type: 'string' },
   });
   // The user's own muster has no say here.
   for (const name of Object.keys(process.env)) {
