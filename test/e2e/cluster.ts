@@ -140,15 +140,19 @@ export class TestNode {
     let last: unknown;
     const ask = async () => {
       if (!this.daemon.isRunning) throw new Error(`${this.name} ended: ${this.daemon.stderr}`);
-      const answer = await control(this.controlSocket, '/v1/status').catch(() => undefined);
-      if (answer?.status !== 200) return undefined;
-      last = answer.body;
+      const asked = control(this.controlSocket, '/v1/status');
+      const answer = await asked.catch((error: unknown) => {
+        last = String(error);
+      });
+      if (answer === undefined) return undefined;
+      last = JSON.stringify(answer.body);
+      if (answer.status !== 200) return undefined;
       return isWanted(answer.body as StatusDocument) && answer.body as StatusDocument;
     };
     try {
       return await until(`a status of ${this.name}`, ask, limitMs);
     } catch (error) {
-      throw new Error(`${String(error)}, last ${JSON.stringify(last)}`, { cause: error });
+      throw new Error(`${String(error)}, last ${String(last)}`, { cause: error });
     }
   }
 
