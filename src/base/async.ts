@@ -68,22 +68,24 @@ export function linkedController(
  * The promise settles as soon as the signal does, even where `work` is slow to notice. Nothing is
  * begun where the parent has been aborted already.
  *
- * @throws ClusterError('timeout') saying what took too long
+ * @param what takes so long, or what makes the error that says so
+ * @throws ClusterError('timeout') saying what took too long, or the error that was made
  */
 export async function withDeadline<T>(
   clock: Sleeper,
   ms: number,
-  what: string,
+  what: string | (() => Error),
   parent: AbortSignal | undefined,
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   throwIfAborted(parent);
   const { controller, release } = linkedController(parent);
   const timer = new AbortController();
-  clock.sleep(ms, timer.signal).then(
-    () => controller.abort(new ClusterError('timeout', `${what} took longer than ${ms} ms`)),
-    () => {},
-  );
+  const late = () =>
+    typeof what === 'string'
+      ? new ClusterError('timeout', `${what} took longer than ${ms} ms`)
+      : what();
+  clock.sleep(ms, timer.signal).then(() => controller.abort(late()), () => {});
   try {
     return await untilAborted(work(controller.signal), controller.signal);
   } finally {

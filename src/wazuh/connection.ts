@@ -18,6 +18,7 @@ import {
   type ReplyOf,
   type RequestOf,
 } from './commands.ts';
+import { clusterFailure } from './failure.ts';
 import { type FernetKeys, ivBytes, openToken, sealToken } from './fernet.ts';
 import { bodyBytesMax, chunkBytes, encodeMessage, FrameDecoder, type Message } from './frame.ts';
 import { dividedMessagesMax, Reassembly } from './reassembly.ts';
@@ -38,6 +39,9 @@ const requestTimeoutMs = 20_000;
 
 /** How long the body of a frame may take to come, ms; as real nodes have it. */
 const bodyTimeoutMs = 30_000;
+
+/** How long what was sent may take to leave when a connection is closed, ms. */
+const partingMs = 2_000;
 
 /** Requests of the peer that may be under way at a time. */
 const answeringMax = 64;
@@ -147,7 +151,8 @@ export class Connection {
 
   /**
    * Sends a request and waits for its reply.
-   * @throws WazuhFailure what the peer told; ClusterError `timeout`, or why the connection ended
+   * @throws WazuhFailure what the peer told, or 3020 (`timeout`) where it does not answer;
+   * ClusterError why the connection ended
    */
   async request<N extends CommandName>(
     name: N,
@@ -161,8 +166,8 @@ export class Connection {
   /** The same with a payload as it is: for commands that lie otherwise on the local socket. */
   ask(command: string, payload: Uint8Array, options: RequestOptions = {}): Promise<Uint8Array> {
     const { signal, timeoutMs = requestTimeoutMs } = options;
-    const what = `Request ${command} to ${this.remote}`;
-    return withDeadline(this.#options.clock, timeoutMs, what, signal, async (given) => {
+    const late = () => clusterFailure(3020, command);
+    return withDeadline(this.#options.clock, timeoutMs, late, signal, async (given) => {
       if (this.signal.aborted) throw this.signal.reason;
       const counter = this.#nextCounter();
       const answered = deferred<Reply>();
@@ -192,7 +197,10 @@ export class Connection {
   /** Ends the connection: what was sent still leaves. There is no word for it in the protocol. */
   close(reason: Error = new ClusterError('aborted', 'The connection was closed')): void {
     if (!this.#end(reason)) return;
-    void this.#writing.run(() => Promise.resolve(this.#options.stream.close()));
+    const { stream, clock } = this.#options;
+    const left = new AbortController();
+    clock.sleep(partingMs, left.signal).then(() => stream.abort(), () => {});
+    void this.#writing.run(() => Promise.resolve(stream.close())).finally(() => left.abort());
   }
 
   /** Ends the connection without waiting for anything: a peer that is gone takes nothing any more. */

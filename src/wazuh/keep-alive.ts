@@ -12,7 +12,7 @@ export interface KeepAliveOptions {
   readonly clock: Clock;
   /** @default 60,000 ms */
   readonly intervalMs?: number;
-  /** Failures in a row after which the connection is closed. @default 2 */
+  /** Failures in a row after which the connection is ended. @default 2 */
   readonly failuresMax?: number;
   /** Called with each good answer. */
   readonly onAnswer?: () => void;
@@ -20,7 +20,7 @@ export interface KeepAliveOptions {
 
 const payload = toBytes('keepalive');
 
-/** Asks until the connection ends; closes it where the master does not answer. Never rejects. */
+/** Asks until the connection ends; ends it where the master does not answer. Never rejects. */
 export async function keepAlive(connection: Connection, options: KeepAliveOptions): Promise<void> {
   const { clock, intervalMs = 60_000, failuresMax = 2, onAnswer } = options;
   let failuresCount = 0;
@@ -36,7 +36,7 @@ export async function keepAlive(connection: Connection, options: KeepAliveOption
         failuresCount++;
       }
     }
-    connection.close(new ClusterError('timeout', `${connection.remote} answers no keep-alive`));
+    connection.abort(new ClusterError('timeout', `${connection.remote} answers no keep-alive`));
   } catch (error) {
     if (connection.signal.aborted) return;
     connection.close(

@@ -55,6 +55,11 @@ export class ConnectionPair {
     return connection;
   }
 
+  /** What one end writes to. */
+  stream(side: Side) {
+    return this.#pair.streams[side];
+  }
+
   raw(side: Side): RawNode {
     return new RawNode(this.#pair.streams[side]);
   }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../src/base/bytes.ts';
-import { ClusterError, codeOf } from '../../src/base/errors.ts';
+import { ClusterError, codeOf, describeError } from '../../src/base/errors.ts';
 import { refusalOf } from '../../src/wazuh/admission.ts';
 import { answering, type Connection } from '../../src/wazuh/connection.ts';
 import { clusterFailure, WazuhFailure } from '../../src/wazuh/failure.ts';
-import { chunkBytes, encodeMessage } from '../../src/wazuh/frame.ts';
+import { chunkBytes, encodeMessage, headerBytes } from '../../src/wazuh/frame.ts';
 import { keepAlive } from '../../src/wazuh/keep-alive.ts';
 import { welcomeText } from '../../src/wazuh/replies.ts';
 import { orderlyLink, unrulyLink } from '../session/session-pair.ts';
@@ -154,11 +154,14 @@ test('a request ends after 20 s, and a late reply is nobody’s', async () => {
   const worker = pair.connection('worker');
   const raw = pair.raw('master');
   let outcome: unknown;
-  worker.request('echo', toBytes('x')).catch((error: unknown) => outcome = codeOf(error));
+  worker.request('echo', toBytes('x')).catch((error: unknown) => {
+    assert.equal(codeOf(error), 'timeout');
+    outcome = describeError(error);
+  });
   await pair.world.run({ forMs: 19_000 });
   assert.deepEqual([raw.heard.length, outcome], [1, undefined]);
   await pair.world.run({ forMs: 2000 });
-  assert.equal(outcome, 'timeout');
+  assert.equal(outcome, 'Error 3020 - Timeout sending request: echo');
   const counter = Number(raw.heard[0]!.split(' ')[0]);
   raw.say(counter, 'ok', 'x');
   const next = worker.request('echo', toBytes('y'));
@@ -194,6 +197,95 @@ test('a frame that is not finished within 30 s ends the connection', async () =>
   assert.equal(master.signal.aborted, false);
   await pair.world.run({ forMs: 2000 });
   assert.match(String(master.signal.reason), /did not finish a frame/);
+  await pair.finish();
+});
+
+test('a frame leaves in one write, header and body', async () => {
+  const pair = await ConnectionPair.connect();
+  const writes: Uint8Array[] = [];
+  for (const side of ['worker', 'master'] as const) {
+    const stream = pair.stream(side);
+    const write = stream.write.bind(stream);
+    stream.write = (bytes) => {
+      writes.push(bytes.slice());
+      return write(bytes);
+    };
+  }
+  const worker = pair.connection('worker');
+  const master = pair.connection('master', [echo, permit]);
+  await pair.world.settle(worker.request('syn_i_w_m_p', undefined));
+  await pair.world.settle(worker.request('echo', new Uint8Array(chunkBytes + 1)));
+  // Both messages and their replies, two of them in two parts.
+  assert.equal(writes.length, 6);
+  for (const bytes of writes) {
+    const { buffer, byteOffset } = bytes;
+    assert.equal(new DataView(buffer, byteOffset).getUint32(4), bytes.length - headerBytes);
+  }
+  await finish(pair, worker, master);
+});
+
+test('each end numbers its requests from a beginning of its own', async () => {
+  const pair = await ConnectionPair.connect();
+  const counters = { worker: [] as number[], master: [] as number[] };
+  for (const side of ['worker', 'master'] as const) {
+    const stream = pair.stream(side);
+    const write = stream.write.bind(stream);
+    stream.write = (bytes) => {
+      counters[side].push(new DataView(bytes.buffer, bytes.byteOffset).getUint32(0));
+      return write(bytes);
+    };
+  }
+  const [worker, master] = [pair.connection('worker'), pair.connection('master')];
+  for (let i = 0; i < 3; i++) worker.say('echo', toBytes('x'));
+  master.say('echo', toBytes('x'));
+  const { worker: ours, master: theirs } = counters;
+  await pair.world.run({ until: () => ours.length > 2 && theirs.length > 0, limitMs: 1000 });
+  const [first] = ours;
+  assert.deepEqual(ours.slice(0, 3), [0, 1, 2].map((i) => (first! + i) >>> 0));
+  assert.notEqual(theirs[0], first);
+  await finish(pair, worker, master);
+});
+
+test('a header above the limit, or too many divided messages, end a connection that is open', async () => {
+  const cases = [
+    [/announces 268435457 bytes/, () => {
+      const frame = encodeMessage({ counter: 1, command: 'echo', body: new Uint8Array(0) })[0]!;
+      new DataView(frame.buffer).setUint32(4, 256 * 1024 * 1024 + 1);
+      return [frame];
+    }],
+    [
+      /More than 10 divided messages/,
+      () =>
+        Array.from(
+          { length: 11 },
+          (_, counter) =>
+            encodeMessage({ counter, command: 'echo', body: new Uint8Array(200) }, 100)[0]!,
+        ),
+    ],
+  ] as const;
+  for (const [reason, frames] of cases) {
+    const pair = await ConnectionPair.connect();
+    const master = pair.connection('master', [echo]);
+    const raw = pair.raw('worker');
+    raw.send(...frames());
+    assert.match((await pair.world.settle(master.closed)).message, reason);
+    await pair.world.run({ until: () => raw.hasEnded, limitMs: 1000 });
+    assert.deepEqual(raw.heard, []);
+    await pair.finish();
+  }
+});
+
+test('what cannot leave does not keep a connection that is closed', async () => {
+  const pair = await ConnectionPair.connect();
+  const worker = pair.connection('worker');
+  const raw = pair.raw('master');
+  pair.stream('worker').isStuck = true;
+  worker.request('echo', toBytes('x')).catch(() => {});
+  await pair.world.run({ forMs: 100 });
+  worker.close();
+  await pair.world.run({ forMs: 1000 });
+  assert.equal(raw.hasEnded, false);
+  await pair.world.run({ until: () => raw.hasEnded, limitMs: 5000 });
   await pair.finish();
 });
 

@@ -226,7 +226,8 @@ export class Door {
         await clock.sleep(sweepEveryMs, connection.signal);
         if (clock.monotonicMs() - peer.heardMs < silenceMaxMs) continue;
         this.#ports.tell.silent(peer.node, silenceMaxMs);
-        connection.close(new ClusterError('timeout', silenceText(peer.node, silenceMaxMs)));
+        // At once: what is still to be written may never leave.
+        connection.abort(new ClusterError('timeout', silenceText(peer.node, silenceMaxMs)));
         return;
       }
     } catch {

@@ -152,8 +152,9 @@ export class WazuhDialer extends KeptLink<WazuhLink> {
       await connection.request('hello', hello, { signal, timeoutMs: connectTimeoutMs });
     } catch (error) {
       if (signal.aborted) throw error;
+      if (codeOf(error) === 'timeout') throw unanswered(address, error);
       if (error instanceof WazuhFailure) throw await this.#refusal(error, connection);
-      if (connection.signal.aborted && codeOf(error) !== 'timeout') throw wrongKey(address, error);
+      if (connection.signal.aborted) throw wrongKey(address, error);
       throw error;
     }
   }
@@ -192,6 +193,13 @@ export class WazuhDialer extends KeptLink<WazuhLink> {
 }
 
 // ---
+
+function unanswered(address: string, error: unknown): ClusterError {
+  return new ClusterError('timeout', `${describeError(error)}: ${address} does not answer`, {
+    source: error,
+    remedy: `Check that ${address} is the address of a Wazuh master`,
+  });
+}
 
 function wrongKey(address: string, error: unknown): ClusterError {
   return new ClusterError(
