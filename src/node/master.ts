@@ -308,6 +308,7 @@ export class MasterNode {
         scheduler: this.#scheduler,
         agents: this.agents,
         nativePeers: () => this.#native?.peers ?? new Map(),
+        endDeadNative: async (node) => await this.#native?.endDead(node),
         cycle: () => this.#localIntegrity.roundsCount,
         filesCount: () => this.#storage.tree.scanner.filesCount,
         onConnection: () => this.#connectionsCount += 1,

@@ -118,6 +118,11 @@ export class NativeDoor {
     }
   }
 
+  /** Ends the session of a worker that does not answer, if there is one. Never rejects. */
+  endDead(node: string): Promise<void> {
+    return this.#acceptor.endDead(node);
+  }
+
   /** Ends all sessions. */
   async close(reason: string): Promise<void> {
     this.#acceptor.close(reason);

@@ -36,6 +36,8 @@ export interface WazuhDoorPorts extends PlainPorts {
   readonly agents: MasterAgents;
   /** Native workers in session, by name. */
   readonly nativePeers: () => ReadonlyMap<string, Peer>;
+  /** Ends the session of a native worker that does not answer. Never rejects. */
+  readonly endDeadNative: (node: string) => Promise<void>;
   /** Rounds of local-integrity that have ended. */
   readonly cycle: () => number;
   /** Files of the master's tree. */
@@ -79,7 +81,10 @@ export class WazuhDoor {
         tell,
         view: () => this.#view(),
         onFirstContact: (ids) => agents.groups.changes.firstContact(ids),
-        isTaken: (node) => nativePeers().has(node),
+        others: {
+          isTaken: (node) => nativePeers().has(node),
+          endDead: (node) => ports.endDeadNative(node),
+        },
       },
       {
         ...setting,

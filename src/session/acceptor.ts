@@ -6,6 +6,7 @@
  * a slot no longer than the hello deadline and can send nothing but the hello.
  */
 import { ClusterError, describeError, ProtocolError } from '../base/errors.ts';
+import { isAlive } from '../base/liveness.ts';
 import type { Clock, Logger, NodeIdentity, Stream } from '../ports.ts';
 import {
   type Agreement,
@@ -99,6 +100,18 @@ export class Acceptor {
   /** Ends the session of a node, if there is one. */
   disconnect(node: string, code: CloseCode, reason: string): void {
     this.#peers.get(node)?.session.close(code, reason);
+  }
+
+  /** Ends the session of a node that does not answer, if there is one. Never rejects. */
+  async endDead(node: string): Promise<void> {
+    const peer = this.#peers.get(node);
+    if (peer === undefined) return;
+    const { session } = peer;
+    const ask = (options: { readonly timeoutMs: number }) =>
+      session.request('session.ping', {}, options);
+    if (await isAlive(this.#clock, session, ask)) return;
+    session.close('silent', `${node} does not answer, and its name is asked for`);
+    if (this.#peers.get(node) === peer) this.#peers.delete(node);
   }
 
   /** Ends all sessions. */

@@ -1,6 +1,9 @@
 /** Native and Wazuh workers of one master in the simulated world. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { describeError } from '../../src/base/errors.ts';
+import { Connection } from '../../src/wazuh/connection.ts';
+import { fernetKeys } from '../../src/wazuh/fernet.ts';
 import { World } from '../sim/world.ts';
 import { baseConfig, SimCluster } from './sim-cluster.ts';
 
@@ -83,5 +86,41 @@ test('in words of muster, a round of a Wazuh worker without work is not told', a
     'Connected PEER Wazuh 4.14.7.',
     'Finished in Ns. Files to create: 1 | Files to update: 0 | Files to delete: 0.',
   ]);
+  await world.stop();
+});
+
+test('a Wazuh worker gets the name of a native one that is dead, and of no other', async () => {
+  const world = new World({ seed: 1 });
+  const config = baseConfig.replace('"5s"', '"60s"').replace('"12s"', '"120s"');
+  const cluster = new SimCluster(world, { workersCount: 2, wazuhWorkersCount: 1, config });
+  cluster.startMaster();
+  const [dead, alive] = cluster.workers;
+  for (const worker of [dead!, alive!]) cluster.startWorker(worker);
+  const peers = () =>
+    cluster.masterNode.status().peers.map(({ node, protocol }) => [node, protocol] as const);
+  await world.run({ until: () => cluster.running.size === 3, limitMs: 5_000 });
+  await world.run({ until: () => peers().length === 2, limitMs: 10_000 });
+  dead!.crash();
+  await world.run({ forMs: 10_000 });
+  assert.equal(peers().length, 2);
+  const hello = async (node: string): Promise<string> => {
+    const { clock, log, random, symmetricCrypto, plainNetwork } = cluster.workers[2]!.ports();
+    const { signal } = new AbortController();
+    const connection = new Connection({
+      stream: await plainNetwork.connect('master:1516', { signal }),
+      clock,
+      log,
+      random,
+      primitives: symmetricCrypto,
+      keys: fernetKeys('k'.repeat(32)),
+      peerRole: 'master',
+      answers: new Map(),
+    });
+    const said = { node, cluster: 'wazuh', nodeType: 'worker', version: '4.14.7' };
+    return await connection.request('hello', said).catch(describeError);
+  };
+  assert.equal(await world.settle(hello(dead!.name)), `Client ${dead!.name} added`);
+  assert.match(await world.settle(hello(alive!.name)), /^Error 3028/);
+  assert.deepEqual(new Map(peers()), new Map([[dead!.name, 'wazuh'], [alive!.name, 'native']]));
   await world.stop();
 });

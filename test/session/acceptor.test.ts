@@ -173,6 +173,28 @@ test('Acceptor lets a new session of a node supersede its ghost at once', async 
   ]);
 });
 
+test('Acceptor.endDead() ends a session that does not answer, and no other', async () => {
+  const door = await new Door().listen();
+  const [dead, alive] = ['worker-1', 'worker-2'].map((name) => door.worker(name));
+  for (const node of [dead!, alive!]) await door.world.settle(door.dialer(node).connect(signal));
+  door.network.stall('worker-1', 'master');
+  const names = ['worker-1', 'worker-2', 'nobody'];
+  const ask = () => Promise.all(names.map((name) => door.acceptor.endDead(name)));
+  // Who was heard a moment ago is not even asked.
+  await door.world.settle(ask());
+  assert.deepEqual([...door.acceptor.peers.keys()], ['worker-1', 'worker-2']);
+  await door.world.run({ forMs: 10_000 });
+  await door.world.settle(ask());
+  assert.deepEqual([...door.acceptor.peers.keys()], ['worker-2']);
+  door.network.heal();
+  await door.finish();
+  assert.ok(
+    door.logged('info').includes(
+      '[Worker worker-1] Session ended: worker-1 does not answer, and its name is asked for',
+    ),
+  );
+});
+
 test('Acceptor keeps one stranger of a node at most', async () => {
   const door = await new Door().listen();
   const node = door.worker('worker-1');

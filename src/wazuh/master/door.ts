@@ -5,11 +5,12 @@
  * connection take several. Here nothing but a hello is known before the hello; who is refused is
  * told why, and gone; a connection has one name, and a name one connection. Nor does a worker that
  * lost its power or its line have to wait for two minutes until its last connection has timed out:
- * when a name is taken, whoever has it is asked, and a dead one makes room.
+ * when a name is taken, whoever has it is asked, by whatever protocol, and a dead one makes room.
  */
 import { throwIfAborted } from '../../base/async.ts';
 import { toBytes } from '../../base/bytes.ts';
 import { ClusterError, codeOf, describeError } from '../../base/errors.ts';
+import { isAlive } from '../../base/liveness.ts';
 import type { Clock, Logger, Random, Stream, SymmetricCrypto } from '../../ports.ts';
 import { refusalOf } from '../admission.ts';
 import { type Answer, answering, Connection } from '../connection.ts';
@@ -30,6 +31,13 @@ export interface DoorPorts {
   readonly tell: MasterTelling;
 }
 
+/** The names of workers that are connected by another protocol. */
+export interface OtherNames {
+  isTaken(node: string): boolean;
+  /** Ends the connection that has a name, where the worker does not answer. Never rejects. */
+  endDead(node: string): Promise<void>;
+}
+
 /** Settings of the door. */
 export interface DoorOptions {
   readonly keys: FernetKeys;
@@ -41,8 +49,8 @@ export interface DoorOptions {
   readonly helloTimeoutMs: number;
   /** Workers connected at once. */
   readonly peersMax: number;
-  /** Whether a worker of this name is connected by another protocol. */
-  readonly isTaken: (node: string) => boolean;
+  /** Names that are in use by another protocol. */
+  readonly others: OtherNames;
   /** A worker came in: gives the answers that it gets. */
   readonly onPeer: (peer: Peer) => Iterable<readonly [string, Answer]>;
 }
@@ -50,13 +58,6 @@ export interface DoorOptions {
 /** How often silent workers are looked for, and how long one may be silent; ms. */
 const sweepEveryMs = 60_000;
 const silenceMaxMs = 120_000;
-
-/**
- * When somebody comes with the name of a worker: how long ago that one was heard at most to be alive
- * without a question, and how long it may take to answer one; ms.
- */
-const heardLatelyMs = 5_000;
-const proofTimeoutMs = 5_000;
 
 const proofPayload = toBytes('keepalive');
 
@@ -127,15 +128,15 @@ export class Door {
   // ---
 
   async #welcome(hello: Hello, visitor: Visitor): Promise<string> {
-    const { master, cluster, version, isTaken, peersMax } = this.#options;
+    const { master, cluster, version, others, peersMax } = this.#options;
     const { connection } = visitor;
     // A second hello is of a worker that is connected, whatever name it gives.
     if (visitor.hasSaidHello) throw clusterFailure(3028, hello.node);
     visitor.hasSaidHello = true;
-    await this.#endDeadOnes(hello.node);
+    await Promise.all([this.#endDeadOnes(hello.node), others.endDead(hello.node)]);
     // Whoever waited for that may have left.
     throwIfAborted(connection.signal);
-    const isConnected = (node: string) => this.#peers.has(node) || isTaken(node);
+    const isConnected = (node: string) => this.#peers.has(node) || others.isTaken(node);
     const refusal = refusalOf(hello, { master, cluster, version, isConnected });
     if (refusal !== undefined) return this.#refuse(visitor, refusal);
     if (this.#peers.size >= peersMax) {
@@ -164,22 +165,14 @@ export class Door {
   async #endDeadOnes(node: string): Promise<void> {
     for (;;) {
       const peer = this.#peers.get(node);
-      if (peer === undefined || await this.#isAlive(peer.connection)) return;
+      if (peer === undefined) return;
+      const { connection } = peer;
+      const ask = (options: { readonly timeoutMs: number }) =>
+        connection.request('echo-m', proofPayload, options);
+      if (await isAlive(this.#ports.clock, connection, ask)) return;
       const text = `${node} comes again, and its last connection is dead`;
-      peer.connection.abort(new ClusterError('superseded', text));
+      connection.abort(new ClusterError('superseded', text));
       this.#forget(peer);
-    }
-  }
-
-  /** Whether a worker was heard lately, answers, or sends anything while it is asked. Never rejects. */
-  async #isAlive(connection: Connection): Promise<boolean> {
-    const { lastHeardMs } = connection;
-    if (this.#ports.clock.monotonicMs() - lastHeardMs < heardLatelyMs) return true;
-    try {
-      await connection.request('echo-m', proofPayload, { timeoutMs: proofTimeoutMs });
-      return true;
-    } catch {
-      return !connection.signal.aborted && connection.lastHeardMs > lastHeardMs;
     }
   }
 

@@ -18,7 +18,7 @@ import { fernetKeys } from '../fernet.ts';
 import { IncomingStrings } from '../string-transfer.ts';
 import { SyncedFiles } from '../synced-files.ts';
 import { AgentsReceived } from './agents-received.ts';
-import { Door } from './door.ts';
+import { Door, type OtherNames } from './door.ts';
 import { GroupsSend } from './groups-send.ts';
 import { WorkerIntegrity } from './integrity.ts';
 import type { Peer } from './peer.ts';
@@ -43,8 +43,8 @@ export interface WazuhMasterPorts extends PlainPorts {
   readonly onFirstContact: (ids: readonly AgentId[]) => void;
   /** A worker came in. */
   readonly onConnection: () => void;
-  /** Whether a worker of this name is connected by another protocol. */
-  readonly isTaken: (node: string) => boolean;
+  /** Names that are in use by another protocol. */
+  readonly others: OtherNames;
 }
 
 /** Settings of it. */
@@ -96,7 +96,7 @@ export class WazuhMaster {
       helloTimeoutMs,
       peersMax,
       keys: fernetKeys(key),
-      isTaken: ports.isTaken,
+      others: ports.others,
       onPeer: (peer) => this.#serve(peer),
     });
   }

@@ -118,7 +118,7 @@ export class MasterWorld {
         view: () => Promise.resolve(this.view()),
         onFirstContact: (ids) => this.firstContacts.push(...ids),
         onConnection: () => {},
-        isTaken: (node) => taken.includes(node),
+        others: { isTaken: (node) => taken.includes(node), endDead: () => Promise.resolve() },
       },
       {
         key,
