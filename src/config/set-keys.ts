@@ -72,6 +72,14 @@ export const setKeys = {
   owner: account({ doc: 'Owner of the files; "" is the user that runs muster', default: '' }),
   group: account({ doc: 'Group of the files; "" is the group that runs muster', default: '' }),
   prune: toggle({ doc: 'Remove directories that a change has emptied', default: false }),
+  prune_files: list({
+    doc: 'Names of files of no set that do not keep such a directory: they are removed with it, ' +
+      'and not kept',
+    default: [],
+    kind: 'list of names',
+    pattern: /^(?!\.{1,2}$)[^/\u0000]{1,255}$/,
+    expected: 'must be a list of names such as ["ar.conf"], without "/"',
+  }),
   key_file: toggle({
     doc: 'Halt the set when a file of it shrinks beyond `guard.shrink_share_max`',
     default: false,
@@ -93,6 +101,9 @@ export type FileSetInput =
   & { readonly name: string; readonly path: string }
   & Readonly<Partial<Record<keyof typeof setKeys, string | number | boolean | readonly string[]>>>;
 
+/** What a Wazuh manager writes into directories of groups for itself. */
+const ownFiles = ['ar.conf', 'ossec.conf'];
+
 /** The sets of a node that declares none: those of the original, and its SCA policies. */
 export const defaultSets: readonly FileSetInput[] = [
   {
@@ -103,13 +114,14 @@ export const defaultSets: readonly FileSetInput[] = [
     mode: '0640',
     key_file: true,
   },
-  { name: 'shared', path: 'etc/shared', mode: '0660', prune: true },
+  { name: 'shared', path: 'etc/shared', mode: '0660', prune: true, prune_files: ownFiles },
   {
     name: 'multigroups',
     path: 'var/multigroups',
     include: ['**/merged.mg'],
     mode: '0660',
     prune: true,
+    prune_files: ownFiles,
   },
   { name: 'rules', path: 'etc/rules', mode: '0660' },
   { name: 'decoders', path: 'etc/decoders', mode: '0660' },

@@ -171,6 +171,7 @@ function setInput(
     recursive: set.isRecursive,
     mode: formatMode(set.mode),
     prune: set.removesEmptyDirectories,
+    prune_files: set.removesEmptyDirectories ? excludedFiles : [],
     key_file: set.files.includes('client.keys'),
     ...(owner === undefined ? {} : { owner, group: owner }),
   };

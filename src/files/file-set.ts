@@ -36,6 +36,8 @@ export interface FileSet {
   readonly group: string | undefined;
   /** Whether directories that a change has emptied are removed. */
   readonly prune: boolean;
+  /** Names of files that do not keep a directory then; what any set chooses keeps it. Unicode text. */
+  readonly pruneFiles: readonly string[];
   /** Whether its files must not shrink much nor vanish: see `guard.ts`. */
   readonly keyFile: boolean;
   /** Largest share of its files that one round may delete, 0 to 1. */

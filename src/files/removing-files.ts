@@ -4,6 +4,7 @@
  */
 import type { BytePath } from '../base/bytes.ts';
 import { slices } from '../base/transaction.ts';
+import { removeLeftDirectory } from './empty-directories.ts';
 import type { Entry } from './entry.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import {
@@ -122,7 +123,7 @@ export class RemovingFiles {
       let path = parent;
       try {
         while (isBelow(path, top) && !fixed.has(path)) {
-          if (!await this.#ports.files.removeDirectory(path)) break;
+          if (!await removeLeftDirectory(this.#ports.files, path, set, this.#sets)) break;
           removedCount++;
           this.#changes.removed(path);
           path = parentOf(path);

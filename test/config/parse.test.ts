@@ -296,6 +296,7 @@ test('parseConfig() replaces the default sets by those that are given, or by non
     owner: undefined,
     group: undefined,
     prune: false,
+    pruneFiles: [],
     keyFile: false,
     deletionsShareMax: 0.5,
     deletionsMax: 1000,

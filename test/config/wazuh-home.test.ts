@@ -84,14 +84,17 @@ test('an installation alone describes a worker of its cluster', async () => {
     home,
   });
   assert.deepEqual(
-    config.sets.map(({ name, path, mode, prune }) => [name, path, mode, prune]),
+    config.sets.map(({ name, path, mode, prune, pruneFiles }) => [
+      [name, path, mode, prune].join(),
+      ...pruneFiles,
+    ]),
     [
-      ['agent-keys', 'etc', 0o640, false],
-      ['shared', 'etc/shared', 0o660, true],
-      ['multigroups', 'var/multigroups', 0o660, true],
-      ['rules', 'etc/rules', 0o660, false],
-      ['decoders', 'etc/decoders', 0o660, false],
-      ['lists', 'etc/lists', 0o660, false],
+      [`agent-keys,etc,${0o640},false`],
+      [`shared,etc/shared,${0o660},true`, 'ar.conf', 'ossec.conf'],
+      [`multigroups,var/multigroups,${0o660},true`, 'ar.conf', 'ossec.conf'],
+      [`rules,etc/rules,${0o660},false`],
+      [`decoders,etc/decoders,${0o660},false`],
+      [`lists,etc/lists,${0o660},false`],
     ],
   );
   assert.equal(config.sets[0]!.keyFile, true);

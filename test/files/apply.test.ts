@@ -407,6 +407,47 @@ test("Applier.remove() keeps, removes, and prunes emptied directories up to the 
   await tree.world.stop();
 });
 
+test('Applier.remove() prunes a directory in which nothing but certain files is left', async () => {
+  const sets = [
+    fileSet({ prune: true, pruneFiles: ['ar.conf', 'keep.me'] }),
+    fileSet({ name: 'inner', path: 'etc/rules/inner', include: ['keep.me'] }),
+  ];
+  const tree = new TreeWorld({ sets: [sets[1]!, sets[0]!] });
+  const applier = tree.applier({}, tree.versions());
+  const { operator } = tree.node;
+  const all = [
+    'gone/1',
+    'gone/ar.conf',
+    'mine/2',
+    'mine/ar.conf',
+    'mine/notes~',
+    'deep/below/3',
+    'deep/ar.conf',
+    'deep/below/ar.conf',
+    'other/4',
+    'other/ar.conf/x~',
+    'inner/5',
+    'inner/keep.me',
+  ];
+  for (const path of all) operator.write(`etc/rules/${path}`, path);
+  const leaving = all.filter((path) => /[1-5]$/.test(path))
+    .map((path) => ({ path: `etc/rules/${path}` }));
+  const report = await tree.run(applier.remove(sets[0]!, leaving, 4));
+  assert.deepEqual(shown(report.failures), []);
+  assert.equal(report.directoriesCount, 3);
+  await tree.run(applier.finish());
+  assert.deepEqual([...operator.snapshot().keys()].toSorted(), [
+    'etc/rules/inner/keep.me',
+    'etc/rules/mine/ar.conf',
+    'etc/rules/mine/notes~',
+    'etc/rules/other/ar.conf/x~',
+  ]);
+  for (const name of ['gone', 'deep']) {
+    assert.equal(walk(tree.node.disk.root, `etc/rules/${name}`).kind, 'free');
+  }
+  await tree.world.stop();
+});
+
 test('Applier.remove() touches nothing of other sets, and nothing that is no file', async () => {
   const sets = [fileSet(), fileSet({ name: 'lists', path: 'etc/lists' })];
   const tree = new TreeWorld({ sets });

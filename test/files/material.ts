@@ -22,6 +22,7 @@ export function fileSet(settings: Partial<FileSet> = {}): FileSet {
     owner: undefined,
     group: undefined,
     prune: false,
+    pruneFiles: [],
     keyFile: false,
     deletionsShareMax: 0.5,
     deletionsMax: 1000,
