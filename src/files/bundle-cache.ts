@@ -47,15 +47,20 @@ export class BundleCache {
     return this.#bytes;
   }
 
+  /** The bundle of a key, where it is at hand or being built. */
+  find(key: ByteString): Promise<BuiltBundle> | undefined {
+    const known = this.#bundles.get(key);
+    if (known === undefined) return undefined;
+    this.#bundles.delete(key);
+    this.#bundles.set(key, known); // most recently used last
+    known.usedMs = this.#clock.monotonicMs();
+    return known.built;
+  }
+
   /** The bundle of a key, built if it is not at hand. */
   async get(key: ByteString, build: () => Promise<BuiltBundle>): Promise<BuiltBundle> {
-    const known = this.#bundles.get(key);
-    if (known !== undefined) {
-      this.#bundles.delete(key);
-      this.#bundles.set(key, known); // most recently used last
-      known.usedMs = this.#clock.monotonicMs();
-      return await known.built;
-    }
+    const known = this.find(key);
+    if (known !== undefined) return await known;
     const slot: Slot = { built: build(), bytes: 0, usedMs: this.#clock.monotonicMs() };
     this.#bundles.set(key, slot);
     try {

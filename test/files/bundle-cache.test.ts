@@ -35,6 +35,20 @@ test('those who ask while a bundle is being built share it', async () => {
   assert.equal(count, 1);
 });
 
+test('what is at hand or being built is found without building it', async () => {
+  const { cache, ask } = open(100);
+  assert.equal(cache.find(fromText('a')), undefined);
+  const built = ask('a', 40);
+  assert.equal((await cache.find(fromText('a'))!).isComplete, true);
+  await built;
+  await ask('b', 40);
+  // Finding is using: what was found last goes last.
+  await cache.find(fromText('a'));
+  await ask('c', 40);
+  assert.equal(cache.find(fromText('b')), undefined);
+  assert.equal((await cache.find(fromText('a'))!).pieces[0]!.length, 40);
+});
+
 test('beyond the bound the bundle goes that was used longest ago', async () => {
   const { cache, ask } = open(100);
   for (const name of ['a', 'b']) await ask(name, 40);

@@ -24,8 +24,14 @@ import type { Publication } from '../../files/publication.ts';
 import type { Compression } from '../../ports.ts';
 import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
+import type { PayloadOf } from '../../wire/messages.ts';
 import { BlockLists } from './block-lists.ts';
-import { ContentServer, type TransferOptions, type TransferPorts } from './content-server.ts';
+import {
+  type Asked,
+  ContentServer,
+  type TransferOptions,
+  type TransferPorts,
+} from './content-server.ts';
 
 /** Files up to this size are read whole and checked before they are sent, bytes. */
 export const smallFileBytesMax = 1024 * 1024;
@@ -141,6 +147,17 @@ export function transferHandlers(
 ): Pick<HandlersFor<'worker'>, 'content.fetch' | 'content.blocks' | 'content.ranges'> {
   const server = new ContentServer(ports, options);
   const lists = new BlockLists(ports);
+  /** A bundle for all who ask for these; where it is too large to be kept, what is asked for. */
+  const bundleOf = (key: ByteString, request: PayloadOf<'content.fetch'>) => {
+    const asked = readItems(request.items, options.algorithm).map((item): Asked => ({
+      item,
+      entry: publishedEntry(publication, request.sets[item.setIndex], item),
+    }));
+    const bytes = asked.reduce((sum, { entry }) => sum + (entry?.size ?? 0), 0);
+    const isSmall = bytes <= options.bundleBytesMax + smallFileBytesMax &&
+      asked.every(({ item }) => item.offset === 0);
+    return isSmall ? options.cache.get(key, () => server.build(asked)) : asked;
+  };
   return {
     'content.blocks': async (request, context) => {
       const entry = requireEntry(publication, request);
@@ -154,20 +171,14 @@ export function transferHandlers(
       return {};
     },
     'content.fetch': async (request, context) => {
-      const asked = readItems(request.items, options.algorithm).map((item) => ({
-        item,
-        entry: publishedEntry(publication, request.sets[item.setIndex], item),
-      }));
-      const bytes = asked.reduce((sum, { entry }) => sum + (entry?.size ?? 0), 0);
-      const isSmall = bytes <= options.bundleBytesMax + smallFileBytesMax &&
-        asked.every(({ item }) => item.offset === 0);
-      if (!isSmall) {
-        await server.serve(asked, context.signal, (piece) => context.send(piece));
-        return {};
-      }
       const key = `${request.sets.join()} ${fromBytes(request.items)}`;
-      const bundle = await options.cache.get(key, () => server.build(asked));
-      for (const piece of bundle.pieces) await context.send(piece);
+      // Before the items are looked at: of many workers who ask for the same, one has that done.
+      const found = options.cache.find(key) ?? bundleOf(key, request);
+      if (found instanceof Promise) {
+        for (const piece of (await found).pieces) await context.send(piece);
+      } else {
+        await server.serve(found, context.signal, (piece) => context.send(piece));
+      }
       return {};
     },
   };
