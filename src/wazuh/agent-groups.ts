@@ -76,6 +76,9 @@ const message: Reader<{ readonly chunks: readonly string[] }> = record({
   chunks: list(text(1024 * 1024), chunksMax),
 });
 
+const globalHash: Reader<string | null | undefined> = (value, where) =>
+  value === null ? null : optional(text(64))(value, where);
+
 const answers = list(
   record({
     data: list(
@@ -86,7 +89,7 @@ const answers = list(
       }),
       65_536,
     ),
-    hash: optional(text(64)),
+    hash: globalHash,
   }),
   1,
 );

@@ -43,6 +43,8 @@ test('groups are read as they were written, and written as real masters do', () 
   ];
   const text = writeGroups(chunks);
   assert.deepEqual(readGroups(text), chunks);
+  const ofNobody = [{ agents: [], globalHash: null }];
+  assert.deepEqual(readGroups(writeGroups(ofNobody)), ofNobody);
   const { payload, chunks: texts } = JSON.parse(fromBytes(text)) as Record<string, unknown>;
   assert.deepEqual(payload, { mode: 'override', sync_status: 'synced' });
   assert.deepEqual(texts, [

@@ -89,7 +89,7 @@ export class IncomingGroups {
     await connection.request('syn_w_g_e', await this.#apply(read, false));
     const wanted = read.at(-1)?.globalHash;
     if (wanted === undefined) return;
-    const isSame = await this.#ports.store.globalHash() === wanted;
+    const isSame = (await this.#ports.store.globalHash() ?? null) === wanted;
     this.#mismatchesCount = isSame ? 0 : this.#mismatchesCount + 1;
     if (this.#mismatchesCount < mismatchesMax) return;
     this.#mismatchesCount = 0;
@@ -105,6 +105,9 @@ export class IncomingGroups {
     }
     const result = await this.#apply(read, true);
     await connection.request('syn_wgc_e', result);
+    if (result.error_messages.length > 0) return;
+    const ids = read.flatMap(({ agents }) => agents.map(({ id }) => id));
+    await this.#ports.store.keepOnly(new Set(ids));
   }
 
   /** What was sent, or a text that tells the master what is wrong with it. */
@@ -133,9 +136,6 @@ export class IncomingGroups {
       } catch (error) {
         failures.push({ chunk: i + 1, text: describeError(error) });
       }
-    }
-    if (isFull && failures.length === 0) {
-      await store.keepOnly(new Set(chunks.flatMap(({ agents }) => agents.map(({ id }) => id))));
     }
     const durationMs = clock.monotonicMs() - startedMs;
     if (failures.length > 0) tell.groupsFailed(isFull, failures, chunks.length);

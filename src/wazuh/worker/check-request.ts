@@ -1,10 +1,10 @@
 /** The worker's words of an integrity check: may I, here is my table, I could not. */
 import { abortReason } from '../../base/async.ts';
-import { fromBytes, toHex } from '../../base/bytes.ts';
-import { describeError } from '../../base/errors.ts';
+import { type ByteString, fromBytes, toHex } from '../../base/bytes.ts';
+import { codeOf, describeError } from '../../base/errors.ts';
 import type { Clock, Hashing, Random } from '../../ports.ts';
 import type { Connection } from '../connection.ts';
-import { internalFailure, WazuhFailure } from '../failure.ts';
+import { clusterFailure, internalFailure, WazuhFailure } from '../failure.ts';
 import { sendFile } from '../file-transfer.ts';
 
 /** Pause before a master that granted nothing is asked again, ms: its cycle is 8 s. */
@@ -60,6 +60,18 @@ export class CheckRequest {
       ? error
       : internalFailure(describeError(error));
     connection.request('syn_i_w_m_r', { task: undefined, failure }).catch(() => {});
+  }
+
+  /**
+   * Tells the master that nobody waits any more for the archive of a task: it stops sending then, and
+   * real masters send smaller ones to who had not the time.
+   */
+  cancel(connection: Connection, task: ByteString, error: unknown): void {
+    if (connection.signal.aborted) return;
+    const { failure } = codeOf(error) === 'timeout'
+      ? clusterFailure(3039)
+      : clusterFailure(3040, describeError(error));
+    connection.request('cancel_task', { task, failure }).catch(() => {});
   }
 
   /** A name that no other archive has, as real nodes make it. */

@@ -108,12 +108,12 @@ export class WazuhIntegrity implements Task {
 
   async round(turn: Turn): Promise<RoundReport> {
     if (this.#ports.connection() === undefined) return { summary: undefined };
-    const { signal, log } = turn;
+    const { signal, log, isUrgent } = turn;
     const { tellsRounds } = this.#ports.tell;
     const onWork = () => {
       if (!tellsRounds) turn.starting();
     };
-    const result = await this.synchronise({ signal, log, onWork });
+    const result = await this.synchronise({ signal, log, isUrgent, onWork });
     return result === undefined || tellsRounds ? { summary: undefined } : reportOf(result);
   }
 
@@ -166,7 +166,7 @@ export class WazuhIntegrity implements Task {
     }
     onProgress?.({ phase: 'scanning', ...nothingYet });
     if (!await this.#check.isGranted(connection, isPatient, signal)) return undefined;
-    const scan = await tree.refresh(signal);
+    const scan = await tree.refresh(signal, request.isUrgent);
     this.#problems.report(log, scan.problems);
     applied.recognise(sets, tree.scanner);
     return connection;
@@ -216,8 +216,10 @@ export class WazuhIntegrity implements Task {
   ): Promise<MasterAnswer> {
     const stop = AbortSignal.any([signal, connection.signal]);
     try {
-      const send = () => this.#check.send(connection, archive, signal);
-      return await this.inbox.ask(intake, send, stop);
+      return await this.inbox.ask(intake, {
+        send: () => this.#check.send(connection, archive, signal),
+        cancel: (task, error) => this.#check.cancel(connection, task, error),
+      }, stop);
     } catch (error) {
       this.#check.giveUp(connection, error);
       throw error;

@@ -31,7 +31,17 @@ interface Waiting {
   task: ByteString | undefined;
   /** Whether an archive was begun: there is one for each task. */
   isSending: boolean;
+  /** Whether there is nothing of it to come any more. */
+  isOver: boolean;
   orders: FileOrders | undefined;
+}
+
+/** What is told a master. */
+export interface Questions {
+  /** Sends the check, when all is ready to take the answer in. */
+  readonly send: () => Promise<void>;
+  /** The archive of a task is not waited for any more, though it is still being sent. */
+  readonly cancel: (task: ByteString, error: unknown) => void;
 }
 
 /** Takes in what the master answers. */
@@ -45,20 +55,31 @@ export class SyncInbox {
     this.#directory = `queue/cluster/${node}/`;
   }
 
-  /** Waits for the answer to a check; `ask` sends it when all is ready to take the answer in. */
+  /** Sends a check and waits for its answer. */
   async ask(
     intake: ArchiveIntake,
-    ask: () => Promise<void>,
+    { send, cancel }: Questions,
     signal: AbortSignal,
   ): Promise<MasterAnswer> {
     const answer = deferred<MasterAnswer>();
     // Where the check cannot even be sent nobody waits for its answer.
     answer.promise.catch(() => {});
-    const waiting = { intake, answer, task: undefined, isSending: false, orders: undefined };
+    const waiting: Waiting = {
+      intake,
+      answer,
+      task: undefined,
+      isSending: false,
+      isOver: false,
+      orders: undefined,
+    };
     this.#waiting = waiting;
     try {
-      await ask();
+      await send();
       return await untilAborted(answer.promise, signal);
+    } catch (error) {
+      if (waiting.task !== undefined && !waiting.isOver) cancel(waiting.task, error);
+      waiting.isOver = true;
+      throw error;
     } finally {
       if (this.#waiting === waiting) this.#waiting = undefined;
       await intake.close();
@@ -75,6 +96,7 @@ export class SyncInbox {
       answering('syn_m_c', () => this.#begin()),
       answering('syn_m_c_e', ({ task }) => this.#end(task)),
       answering('syn_m_c_r', ({ failure }) => {
+        if (this.#waiting !== undefined) this.#waiting.isOver = true;
         this.#waiting?.answer.reject(new WazuhFailure(failure));
         return replyTexts.failure;
       }),
@@ -110,6 +132,7 @@ export class SyncInbox {
   #end(task: ByteString): string {
     const waiting = this.#waiting;
     if (waiting === undefined || waiting.task !== task) throw clusterFailure(3027, task);
+    waiting.isOver = true;
     if (waiting.orders !== undefined) waiting.answer.resolve(waiting.orders);
     else {waiting.answer.reject(
         new ClusterError('corrupt', 'The archive of the master is not whole'),
@@ -123,6 +146,8 @@ export class SyncInbox {
 function sinkOf(waiting: Waiting): FileSink {
   const { intake, answer } = waiting;
   const failing = async (work: () => Promise<void>): Promise<void> => {
+    // What is still on its way when nobody waits any more is nobody's mistake.
+    if (waiting.isOver) return;
     try {
       await work();
     } catch (error) {
@@ -134,6 +159,7 @@ function sinkOf(waiting: Waiting): FileSink {
     write: (bytes) => failing(() => intake.write(bytes)),
     finish: () =>
       failing(async () => {
+        waiting.isOver = true;
         waiting.orders = await intake.finish();
       }),
     // The task ends without a whole archive then, and says so.

@@ -7,7 +7,11 @@ import type { AgentGroups } from '../../../src/wazuh/agent-groups.ts';
 import { type AgentInfo, readAgentMessage } from '../../../src/wazuh/agent-info.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { sendString } from '../../../src/wazuh/string-transfer.ts';
+import { IncomingStrings } from '../../../src/wazuh/string-transfer.ts';
+import { type GroupsStore, IncomingGroups } from '../../../src/wazuh/worker/agent-groups.ts';
+import { nativeTelling } from '../../../src/wazuh/worker/telling.ts';
 import { simHashing } from '../../sim/hashing.ts';
+import { ConnectionPair } from '../connection-pair.ts';
 import { PlayedMaster } from './played-master.ts';
 
 const files = {
@@ -21,17 +25,24 @@ async function joined() {
   const all = new PlayedMaster();
   const told: AgentInfo[] = [];
   const results: unknown[] = [];
-  const how = { isAnswering: true, takenCount: undefined as number | undefined };
+  const how = {
+    isPermitted: true,
+    takenCount: undefined as number | undefined,
+    failure: undefined as string | undefined,
+  };
   const note = (result: unknown): string => {
     results.push(result);
     return 'Thanks';
   };
   all.changes.answers = [
-    answering('syn_a_w_m_p', () => true),
+    answering('syn_a_w_m_p', () => how.isPermitted),
     answering('syn_a_w_m', async (id, connection) => {
       const info = await readAgentMessage(all.take(id)!, all.master.ports().clock);
-      if (!how.isAnswering) return id;
       told.push(info);
+      if (how.failure !== undefined) {
+        connection.request('syn_m_a_err', how.failure).catch(() => {});
+        return id;
+      }
       const count = how.takenCount ?? Object.values(info).filter((list) => list.length > 0).length;
       const result = { updated_chunks: count, error_messages: [], time_spent: 0.1 };
       // A test may be over before the worker has answered.
@@ -56,7 +67,7 @@ async function joined() {
   const send = async (
     command: 'syn_g_m_w' | 'syn_g_m_w_c',
     agents: readonly AgentGroups[],
-    globalHash?: string,
+    globalHash?: string | null,
   ): Promise<unknown> => {
     const { connection } = all;
     const before = results.length;
@@ -159,6 +170,76 @@ test('after five sends with another hash all groups are asked for, and others go
   const { groups } = all.node!.agents;
   const wanted = globalGroupsHash(simHashing, [groupHash(simHashing, ['default'])]);
   assert.equal(await all.world.settle(groups.globalHash()), wanted);
+  await all.stop();
+});
+
+test('groups that the master has of nobody are another hash than those that are here', async () => {
+  const { all, results, send } = await joined();
+  // Without any here either it is the same.
+  for (let round = 0; round < 5; round++) await send('syn_g_m_w', [], null);
+  assert.ok(!results.includes('all'));
+  await send('syn_g_m_w', [{ id: 1, name: 'web', groups: ['web'] }]);
+  for (let round = 0; round < 5; round++) await send('syn_g_m_w', [], null);
+  assert.equal(results.at(-1), 'all');
+  await send('syn_g_m_w_c', []);
+  assert.equal(await all.world.settle(all.node!.agents.groups.globalHash()), undefined);
+  await all.stop();
+});
+
+test('what becomes of all groups is told before others go', async () => {
+  const pair = await ConnectionPair.connect();
+  const { clock, log, random } = pair.ports('worker');
+  const strings = new IncomingStrings(random);
+  const kept: number[][] = [];
+  const store: GroupsStore = {
+    apply: () => Promise.resolve(),
+    keepOnly: (agents) => {
+      kept.push([...agents]);
+      return Promise.reject(new Error('the database is busy'));
+    },
+    globalHash: () => Promise.resolve(undefined),
+  };
+  const groups = new IncomingGroups({ clock, log, store, tell: nativeTelling(log) }, strings);
+  const worker = pair.connection('worker', [...strings.answers(), ...groups.answers()]);
+  const results: number[] = [];
+  const master = pair.connection('master', [
+    answering('syn_wgc_e', ({ updated_chunks: count }) => {
+      results.push(count);
+      return 'Thanks';
+    }),
+  ]);
+  const bytes = writeGroups([{
+    agents: [{ id: 7, name: 'a', groups: ['web'] }],
+    globalHash: null,
+  }]);
+  const id = await pair.world.settle(sendString(master, bytes, master.signal));
+  await pair.world.settle(master.request('syn_g_m_w_c', id));
+  await pair.world.run({ until: () => kept.length > 0, limitMs: 1000 });
+  assert.deepEqual(results, [1]);
+  assert.deepEqual(kept, [[7]]);
+  await pair.world.run({ forMs: 10 });
+  assert.match(pair.logged('worker').join(), /Cannot take over groups: the database is busy/);
+  worker.close();
+  master.close();
+  await pair.finish();
+});
+
+test('what the master tells of a failure is told again, and nothing without its leave', async () => {
+  const { all, told, how, report } = await joined();
+  how.isPermitted = false;
+  await report({ id: 1, last_keepalive: 1_700_000_000, connection_status: 'active' });
+  await all.world.run({ forMs: 40_000 });
+  assert.equal(told.length, 0);
+  how.isPermitted = true;
+  how.failure = 'error processing agent-info chunks in process pool: x';
+  await all.world.run({ until: () => told.length === 2, limitMs: 90_000 });
+  how.failure = undefined;
+  await all.world.run({ until: () => told.length === 3, limitMs: 90_000 });
+  await all.world.run({ forMs: 40_000 });
+  assert.equal(told.length, 3);
+  assert.deepEqual(told[2], told[0]);
+  const errors = all.worker.records.filter(({ level }) => level === 'error');
+  assert.match(errors[0]!.text, /The master cannot take agents: error processing agent-info/);
   await all.stop();
 });
 

@@ -4,6 +4,7 @@ import { fromBytes, fromText, toBytes } from '../../../src/base/bytes.ts';
 import { parseJson } from '../../../src/wazuh/json.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { internalFailure } from '../../../src/wazuh/failure.ts';
+import { simHashing } from '../../sim/hashing.ts';
 import { PlayedMaster, type SentArchive } from './played-master.ts';
 
 const some = {
@@ -186,6 +187,73 @@ test('what the master could not send is told, and what it refuses is no defect',
   all.startWorker();
   await all.converge();
   assert.deepEqual(errorsOf(all), ['Error 1000 - Wazuh Internal Error: it has no time']);
+  await all.stop();
+});
+
+test('a master whose archive takes too long is told so, and what it still sends is dropped', async () => {
+  const all = await played(some);
+  const cancelled: { task: string | undefined; code: number }[] = [];
+  const late: unknown[] = [];
+  const path = '/queue/cluster/worker1/late.zip';
+  all.changes.answers = [
+    answering('cancel_task', ({ task, failure: { code } }) => {
+      cancelled.push({ task, code });
+      return 'Request received correctly';
+    }),
+  ];
+  all.changes.compared = async (connection) => {
+    delete all.changes.compared;
+    const task = await connection.request('syn_m_c', undefined);
+    await connection.request('new_file', path);
+    await connection.request('file_upd', { path, bytes: toBytes('etc/rules/local.xml|//@@//|') });
+    await all.master.ports().clock.sleep(70_000);
+    late.push(await connection.request('file_upd', { path, bytes: toBytes('more') }));
+    const hash = simHashing.digest('sha256', toBytes('etc/rules/local.xml|//@@//|more'));
+    late.push(await connection.request('file_end', { path, hash }));
+    late.push(await connection.request('syn_m_c_e', { task, path: path.slice(1) }).catch(String));
+    assert.equal(cancelled[0]?.task, task);
+  };
+  all.startWorker();
+  await all.world.run({ until: () => late.length === 3, limitMs: 90_000 });
+  assert.deepEqual(cancelled.map(({ code }) => code), [3039]);
+  assert.deepEqual(late.slice(0, 2), ['File updated', 'File received correctly']);
+  assert.match(String(late[2]), /3027/);
+  await all.converge();
+  assert.deepEqual([...await all.world.settle(all.worker.ports().files.staged())], []);
+  await all.stop();
+});
+
+test('a round after a hint looks where that is, and leaves what else is due to another', async () => {
+  const all = new PlayedMaster({
+    configured: (text) =>
+      text.replace('watch = false', 'watch = true').replace('interval = "3s"', 'interval = "1h"'),
+  });
+  for (let i = 0; i < 100; i++) all.write(`etc/rules/${i}/rule.xml`, `${i}`);
+  await all.listen();
+  let listed: string[] = [];
+  all.worker.start(async (ports, signal) => {
+    const files = new Proxy(ports.files, {
+      get: (target, name) => {
+        if (name !== 'list') {
+          const value: unknown = Reflect.get(target, name);
+          return typeof value === 'function' ? value.bind(target) as unknown : value;
+        }
+        return (directory: string, needsFacts?: boolean) => {
+          listed.push(directory);
+          return target.list(directory, needsFacts);
+        };
+      },
+    });
+    all.node = await all.open({ ...ports, files });
+    await all.node.run(signal);
+  });
+  await all.converge();
+  // The sweep takes four minutes: a sixteenth of it is due by then.
+  await all.world.run({ forMs: 15_000 });
+  listed = [];
+  all.worker.operator.write(fromText('etc/rules/7/rule.xml'), 'changed here');
+  await all.converge();
+  assert.deepEqual(listed.filter((directory) => directory !== 'etc/rules/7'), []);
   await all.stop();
 });
 

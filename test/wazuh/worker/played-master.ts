@@ -93,15 +93,24 @@ export class PlayedMaster {
   readonly streams: Stream[] = [];
   node: WazuhWorkerNode | undefined;
   readonly #key: string;
+  readonly #config: string;
   #listener: Listener | undefined;
   #strings: IncomingStrings | undefined;
 
-  constructor(options: { readonly seed?: number; readonly key?: string } = {}) {
+  constructor(
+    options: {
+      readonly seed?: number;
+      readonly key?: string;
+      /** Changes the worker's configuration. */
+      readonly configured?: (text: string) => string;
+    } = {},
+  ) {
     this.world = new World({ seed: options.seed ?? 1 });
     this.network = new SimNetwork(this.world, orderlyLink);
     this.master = new SimNode(this.world, this.network, { name: 'master', role: 'master' });
     this.worker = new SimNode(this.world, this.network, { name: 'worker1' });
     this.#key = options.key ?? dumpKey;
+    this.#config = (options.configured ?? String)(workerConfig);
   }
 
   async listen(): Promise<void> {
@@ -120,7 +129,7 @@ export class PlayedMaster {
 
   /** Opens the worker without running it. */
   open(ports = this.worker.ports(), more = ''): Promise<WazuhWorkerNode> {
-    const { config } = parseConfig({ fileName: '/state/muster.toml', text: workerConfig + more });
+    const { config } = parseConfig({ fileName: '/state/muster.toml', text: this.#config + more });
     const facts = {
       identity: { cluster: 'wazuh', node: 'worker1', role: 'worker' },
       version: '0.0.0-sim',
