@@ -140,6 +140,7 @@ test('commands read and write payloads as real nodes do', () => {
     assert.equal(fromBytes(write(value)), payload, name);
   }
   const asked = commands['syn_i_w_m_p'].reply;
+  assert.deepEqual([true, false].map((value) => fromBytes(asked.write(value))), ['True', 'False']);
   assert.deepEqual(['True', 'False', 'true', ''].map((text) => asked.read(toBytes(text))), [
     true,
     false,

@@ -221,7 +221,9 @@ test('nothing is changed for programs, and one that is silent is given up', asyn
     assert.equal(await asked(local, command, payload.replace('NODE', 'w1')), 3009);
     assert.equal(await asked(local, command, payload.replace('NODE', 'nobody')), 3022);
   }
-  assert.equal(await asked(local, 'new_file', 'queue/cluster/x'), 3000);
+  for (const command of ['new_file', 'sendsync', 'sendasync', 'sendrreload']) {
+    assert.equal(await asked(local, command, 'queue/cluster/x'), 3000, command);
+  }
   const [silent, lively] = [await local.connect(), await local.connect()];
   for (let minute = 0; minute < 3; minute++) {
     await local.world.world.run({ forMs: 60_000 });

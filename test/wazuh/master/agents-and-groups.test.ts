@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { readGroups } from '../../../src/wazuh/agent-groups.ts';
+import { originalTelling } from '../../../src/wazuh/master/telling.ts';
 import { fileOf, MasterWorld, rowOf } from './master-world.ts';
 import { PlayedWorker } from './played-worker.ts';
 
@@ -303,5 +304,64 @@ test('calls and messages for daemons get the documented error, not silence', asy
   const told = new Map(worker.strings);
   assert.match(told.get('dapi_res 12') ?? '', /"__wazuh_exception__".*"code": 3009/);
   assert.match(told.get('sendsyn_err 12') ?? '', /^Error 3009 - /);
+  await world.finish();
+});
+
+test('nodes and health are told a worker that asks, or why not', async () => {
+  const world = await MasterWorld.open();
+  const worker = await PlayedWorker.join(world);
+  const ask = async (command: 'get_nodes' | 'get_health', question: string) => {
+    const answer = await worker.settle(worker.connection.request(command, toBytes(question)));
+    return JSON.parse(new TextDecoder().decode(answer)) as Record<string, unknown>;
+  };
+  assert.deepEqual(await ask('get_nodes', '{}'), {
+    items: [
+      { name: 'master-node', type: 'master', version: '4.14.7', ip: '127.0.0.1' },
+      { name: 'w1', type: 'worker', version: '4.14.7', ip: '127.0.0.1' },
+    ],
+    totalItems: 2,
+  });
+  const { nodes, n_connected_nodes: count } = await ask('get_health', '["w1"]');
+  assert.deepEqual([count, Object.keys(nodes as object)], [1, ['w1']]);
+  await assert.rejects(ask('get_nodes', '{"filter_node": "nobody"}'), /Error 1730/);
+  await world.finish();
+});
+
+test('a master tells of agents, groups, calls and silence in the phrases of the original', async () => {
+  const world = await MasterWorld.open({ telling: originalTelling });
+  world.register('agent1');
+  await world.assign({ 1: 'default' });
+  const worker = await PlayedWorker.join(world);
+  await worker.tell(message({ syncreq: [full] }));
+  await send(world);
+  worker.onGroups = () => ['Error 2003 - Error in wazuhdb request: An error'];
+  await world.assign({ 1: 'web' });
+  await send(world);
+  worker.onGroups = () => [];
+  await worker.settle(worker.connection.request('syn_w_g_c', undefined));
+  await world.until(() => worker.strings.some(([command]) => command === 'syn_g_m_w_c'), 1000);
+  const call = toBytes('{"f": {"__callable__": {"__name__": "get_agents"}}}');
+  await worker.settle(worker.connection.request('dapi', { client: '12', bytes: call }));
+  await world.until(() => world.master.peers.size === 0, 200_000);
+  const told = world.node.records.filter(({ level }) => level === 'info' || level === 'error')
+    .map(({ level, tags, text }) =>
+      `${level} [${tags.join('] [')}] ${text.replace(/\d+\.\d{3}s/, 'Ns').replace(/:\d+/, '')}`
+    );
+  for (
+    const line of [
+      'info [Worker w1] [Agent-info sync] Starting.',
+      'info [Worker w1] [Agent-info sync] Finished in Ns. Updated 1 chunks.',
+      'info [Worker w1] [Agent-groups send] Starting.',
+      'info [Worker w1] [Agent-groups send] Finished in Ns. Updated 1 chunks.',
+      'error [Worker w1] [Agent-groups send] Finished in Ns. Updated 1 chunks. There were 1 chunks ' +
+      "with errors: ['Error 2003 - Error in wazuhdb request: An error']",
+      'info [Worker w1] [Agent-groups send full] Starting.',
+      'info [Worker w1] [Agent-groups send full] Finished in Ns. Updated 1 chunks.',
+      'info [Master] [D API] Receiving request: get_agents from w1 (12)',
+      'error [Master] [Keep alive] No keep alives have been received from w1 in the last minute. ' +
+      'Disconnecting',
+      'info [Worker w1] [Main] Cancelling pending tasks.',
+    ]
+  ) assert.ok(told.includes(line), `${line}\nis not in\n${told.join('\n')}`);
   await world.finish();
 });

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
-import { codeOf } from '../../../src/base/errors.ts';
+import { codeOf, describeError } from '../../../src/base/errors.ts';
+import { commands } from '../../../src/wazuh/commands.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { WazuhFailure } from '../../../src/wazuh/failure.ts';
 import { helloOf, MasterWorld } from './master-world.ts';
@@ -181,6 +182,23 @@ test('more workers than the master takes are refused', async () => {
   const second = await world.connect();
   const refused = await world.world.settle(outcome(second.request('hello', helloOf('w2'))));
   assert.equal(refused, 1000);
+  await world.finish();
+});
+
+test('every command that a worker may send is answered', async () => {
+  const world = await MasterWorld.open();
+  const worker = await world.join('w1');
+  for (const [name, { from }] of Object.entries(commands)) {
+    if (from === 'master') continue;
+    const text = await world.settle(
+      worker.ask(name, new Uint8Array(0)).then(() => '', describeError),
+    );
+    assert.doesNotMatch(text, /unknown command/, name);
+  }
+  for (const name of ['nosuch', 'syn_m_c', 'get_config', 'echo-m']) {
+    const asked = world.settle(worker.ask(name, new Uint8Array(0)));
+    await assert.rejects(asked, new RegExp(`Error 3000 - Cluster: unknown command 'b'${name}''`));
+  }
   await world.finish();
 });
 

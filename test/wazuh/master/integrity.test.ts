@@ -47,6 +47,9 @@ test('a worker in step is told so, and a worker behind gets what it lacks', asyn
   assert.deepEqual([...sync!.orders.shared.keys()], ['etc/rules/b.xml']);
   assert.deepEqual([...sync!.orders.extra.keys()], ['etc/rules/mine.xml']);
   assert.deepEqual(sync!.members.get('etc/rules/a.xml'), toBytes('a'));
+  const [path, named] = worker.paths;
+  assert.match(path!, /^queue\/cluster\/w1\/w1-[0-9.]+-[0-9a-f]{32}\.zip$/);
+  assert.equal(named, path);
   assert.deepEqual(sync!.members.get('etc/rules/b.xml'), toBytes('b'));
   const peer = world.master.peers.get('w1')!;
   assert.equal(peer.isInStep, false);
@@ -77,6 +80,16 @@ test('what has to be where another file still is comes after that has gone', asy
   const second = await worker.check(new Map());
   assert.deepEqual([...second!.orders.missing.keys()].sort(), ['etc/rules/d', 'etc/rules/x/y.xml']);
   assert.deepEqual([...second!.members.keys()].sort(), ['etc/rules/d', 'etc/rules/x/y.xml']);
+  await world.finish();
+});
+
+test('a task is named as real masters name theirs', async () => {
+  const world = await MasterWorld.open();
+  await world.publish(published);
+  const worker = await PlayedWorker.join(world);
+  const names = [await worker.begin(), await worker.begin()];
+  for (const name of names) assert.match(name, /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/);
+  assert.notEqual(names[0], names[1]);
   await world.finish();
 });
 

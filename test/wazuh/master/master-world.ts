@@ -13,12 +13,12 @@ import { inTransaction } from '../../../src/base/transaction.ts';
 import { SetTable } from '../../../src/files/file-set.ts';
 import { makeGeneration } from '../../../src/files/generation.ts';
 import { Manifest } from '../../../src/files/manifest.ts';
-import type { Listener, Stream } from '../../../src/ports.ts';
+import type { Listener, Logger, Stream } from '../../../src/ports.ts';
 import { Scheduler } from '../../../src/tasks/scheduler.ts';
 import { defaultClusterJson } from '../../../src/wazuh/cluster-json.ts';
 import { type Answer, Connection } from '../../../src/wazuh/connection.ts';
 import { fernetKeys } from '../../../src/wazuh/fernet.ts';
-import { nativeTelling } from '../../../src/wazuh/master/telling.ts';
+import { type MasterTelling, nativeTelling } from '../../../src/wazuh/master/telling.ts';
 import type { FileRow } from '../../../src/wazuh/file-table.ts';
 import { WazuhMaster } from '../../../src/wazuh/master/wazuh-master.ts';
 import { fileSet } from '../../files/material.ts';
@@ -53,6 +53,8 @@ export interface MasterWorldOptions {
   readonly peersMax?: number;
   /** What it says of every node. */
   readonly activeAgents?: number;
+  /** In whose words it tells. @default those of muster */
+  readonly telling?: (log: Logger) => MasterTelling;
 }
 
 /** A master, and workers that a test plays. */
@@ -114,7 +116,7 @@ export class MasterWorld {
         assignments: this.assignments,
         groups: this.publication,
         cycle: () => this.cycle,
-        tell: nativeTelling(ports.log),
+        tell: (options.telling ?? nativeTelling)(ports.log),
         view: () => Promise.resolve(this.view()),
         onFirstContact: (ids) => this.firstContacts.push(...ids),
         onConnection: () => {},

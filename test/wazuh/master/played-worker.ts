@@ -55,6 +55,8 @@ export class PlayedWorker {
   /** What the master told of integrity: `ok`, `begin`, `done`, or the code of a failure. */
   readonly integrity: string[] = [];
   readonly archives: Uint8Array[] = [];
+  /** Paths that archives were sent to, and those that were named at their ends. */
+  readonly paths: string[] = [];
   /** Strings that came, after the command that they were for. */
   readonly strings: [command: string, text: string][] = [];
   /** What was said of agents. */
@@ -148,7 +150,8 @@ export class PlayedWorker {
         return id;
       });
     const files = new IncomingFiles(simHashing, {
-      open: () => {
+      open: (path) => {
+        this.paths.push(path);
         const pieces: Uint8Array[] = [];
         return {
           write: (bytes) => {
@@ -176,7 +179,10 @@ export class PlayedWorker {
         integrity('begin');
         return 'task-of-the-worker';
       }),
-      answering('syn_m_c_e', () => integrity('done')),
+      answering('syn_m_c_e', ({ path }) => {
+        this.paths.push(path);
+        return integrity('done');
+      }),
       answering('syn_m_c_r', ({ failure }) => integrity(String(failure.code))),
       answering('syn_m_a_e', (result) => {
         this.results.push(`${result.updated_chunks} ${result.error_messages.join()}`);
