@@ -21,7 +21,7 @@ const files = {
 };
 
 /** A worker that is in step, with what its master was told of agents. */
-async function joined() {
+async function joined(more = '') {
   const all = new PlayedMaster();
   const told: AgentInfo[] = [];
   const results: unknown[] = [];
@@ -57,7 +57,7 @@ async function joined() {
   ];
   for (const [path, content] of Object.entries(files)) all.write(path, content);
   await all.listen();
-  all.startWorker();
+  all.startWorker(more);
   await all.converge();
   await all.world.run({ forMs: 500 });
   const report = async (...lines: object[]): Promise<void> => {
@@ -274,5 +274,39 @@ test('strings that are not there and that are no JSON are answered as real worke
   const bytes = toBytes(fromText('xyz'));
   const id = await all.world.settle(sendString(connection!, bytes, connection!.signal));
   assert.match(String(await tell('syn_g_m_w', id)), /^error while trying to load JSON: /);
+  await all.stop();
+});
+
+test('agents, groups and calls are told of in the phrases of the original', async () => {
+  const { all, told, report, send } = await joined('[log]\nphrases = "wazuh"\n');
+  await report({ id: 1, last_keepalive: 1_700_000_000, connection_status: 'active' });
+  await all.world.run({ until: () => told.length === 1, limitMs: 30_000 });
+  await all.world.run({ forMs: 15_000 });
+  await send('syn_g_m_w', [{ id: 1, name: 'web', groups: ['web'] }]);
+  await send('syn_g_m_w', [{ id: 2, name: 'db', groups: ['later'] }]);
+  for (let round = 0; round < 5; round++) await send('syn_g_m_w', [], '0'.repeat(40));
+  await send('syn_g_m_w_c', [{ id: 1, name: 'web', groups: ['web'] }]);
+  const call = toBytes('{"f": {"__callable__": {"__name__": "get_agents"}}}');
+  await all.world.settle(all.connection!.request('dapi', { client: '12', bytes: call }));
+  const lines = all.worker.records.filter(({ level }) => level === 'info' || level === 'error')
+    .map(({ level, tags, text }) =>
+      `${level} [${tags.join('] [')}] ${text.replace(/\d+\.\d{3}s/, 'Ns')}`
+    );
+  for (
+    const line of [
+      'info [Agent-info sync] Starting.',
+      'info [Agent-info sync] Finished in Ns. Updated 1 chunks.',
+      'info [Agent-info sync] No synchronization required, skipping.',
+      'info [Agent-groups recv] Starting.',
+      'info [Agent-groups recv] Finished in Ns. Updated 1 chunks.',
+      'error [Agent-groups recv] Wazuh-db response for chunk 1/1 was not "ok": ' +
+      'This node has no group later',
+      'info [Agent-groups recv] Sent request to obtain all agent-groups information from the ' +
+      'master node.',
+      'info [Agent-groups recv full] Starting.',
+      'info [Agent-groups recv full] Finished in Ns. Updated 1 chunks.',
+      'info [D API] Receiving request: get_agents from m (12)',
+    ]
+  ) assert.ok(lines.includes(line), `${line}\nis not in\n${lines.join('\n')}`);
   await all.stop();
 });

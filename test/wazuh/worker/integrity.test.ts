@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromBytes, fromText, toBytes } from '../../../src/base/bytes.ts';
 import { parseJson } from '../../../src/wazuh/json.ts';
+import { describeError } from '../../../src/base/errors.ts';
+import { commands } from '../../../src/wazuh/commands.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { internalFailure } from '../../../src/wazuh/failure.ts';
 import { simHashing } from '../../sim/hashing.ts';
@@ -46,6 +48,19 @@ test('a worker becomes what its master is, and stays so', async () => {
   });
   assert.equal(all.heard[0]!.command, 'hello');
   assert.equal(fromBytes(all.heard[0]!.payload), 'worker1 wazuh worker 4.14.7');
+  // What a real master lets a worker name: its own directory, from the root or without the slash.
+  const archive = 'queue/cluster/worker1/worker1-[0-9.]+-[0-9a-f]{32}\\.zip';
+  for (
+    const [command, shape] of [
+      ['new_file', `^/${archive}$`],
+      ['file_upd', `^/${archive} `],
+      ['file_end', `^/${archive} `],
+      ['syn_i_w_m_e', `^task-1 ${archive}$`],
+    ] as const
+  ) {
+    const { payload } = all.heard.find(({ command: name }) => name === command)!;
+    assert.match(fromBytes(payload), new RegExp(shape), command);
+  }
 
   await checks(all, 1);
   assert.equal(all.node!.status().in_sync, true);
@@ -277,6 +292,13 @@ test('an archive that nobody asked for is refused', async () => {
 
 test('calls and unknown commands are answered, and tests are echoed', async () => {
   const all = await played(some);
+  const results: string[] = [];
+  all.changes.answers = [
+    answering('dapi_res', ({ client, id }) => {
+      results.push(`${client} ${fromBytes(all.take(id)!)}`);
+      return 'Response forwarded to worker';
+    }),
+  ];
   all.startWorker();
   await all.converge();
   const { connection } = all;
@@ -284,7 +306,16 @@ test('calls and unknown commands are answered, and tests are echoed', async () =
   assert.equal(fromBytes(await ask(connection!.request('echo-m', toBytes('hi')))), 'hi');
   assert.equal(fromBytes(await ask(connection!.request('echo', toBytes('ho')))), 'ho');
   await ask(connection!.request('dapi', { client: '12', bytes: toBytes('{"f": 1}') }));
-  await all.world.run({ until: () => all.strings.length > 0, limitMs: 5_000 });
-  assert.match(all.strings[0]!, /__wazuh_exception__.*3009/);
+  await all.world.run({ until: () => results.length > 0, limitMs: 5_000 });
+  assert.match(results[0]!, /^12 \{"__wazuh_exception__".*"code": 3009/);
+  for (const [name, { from }] of Object.entries(commands)) {
+    if (from === 'worker') continue;
+    const text = await ask(connection!.ask(name, new Uint8Array(0)).then(() => '', describeError));
+    assert.doesNotMatch(text, /unknown command/, name);
+  }
+  for (const name of ['nosuch', 'hello', 'echo-c']) {
+    const asked = ask(connection!.ask(name, new Uint8Array(0)));
+    await assert.rejects(asked, new RegExp(`Error 3000 - Cluster: unknown command 'b'${name}''`));
+  }
   await all.stop();
 });

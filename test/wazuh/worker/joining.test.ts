@@ -4,6 +4,7 @@ import { fromText } from '../../../src/base/bytes.ts';
 import { ClusterError } from '../../../src/base/errors.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { clusterFailure } from '../../../src/wazuh/failure.ts';
+import { welcomeText } from '../../../src/wazuh/replies.ts';
 import { PlayedMaster } from './played-master.ts';
 
 /** What a one-shot command of the worker is told. */
@@ -50,6 +51,40 @@ test('every refusal of a master has its code and says what to do', async () => {
     assert.match(error.remedy ?? '', remedy);
     await all.stop();
   }
+});
+
+test('a worker that is refused closes, and comes again until it is let in', async () => {
+  const all = new PlayedMaster();
+  all.write('etc/rules/local.xml', 'one');
+  let refusals = 0;
+  all.changes.answers = [
+    answering('hello', ({ node }, connection) => {
+      connection.open();
+      // Real masters leave it to the worker to close.
+      if (++refusals <= 2) throw clusterFailure(3028, node);
+      return welcomeText(node);
+    }),
+  ];
+  await all.listen();
+  all.startWorker();
+  await all.converge();
+  assert.deepEqual(all.connections.map(({ signal }) => signal.aborted), [true, true, false]);
+  const errors = all.worker.records.filter(({ level }) => level === 'error');
+  assert.match(errors[0]!.text, /Error 3028 - Worker node ID already exists: worker1/);
+  await all.stop();
+});
+
+test('a master that takes the connection and says nothing is told of as an original node would', async () => {
+  const all = new PlayedMaster();
+  all.changes.answers = [answering('hello', () => new Promise(() => {}))];
+  await all.listen();
+  const error = await refusal(all);
+  assert.equal(error.code, 'timeout');
+  assert.equal(
+    error.message,
+    'Error 3020 - Timeout sending request: hello: master:1516 does not answer',
+  );
+  await all.stop();
 });
 
 test('a master that closes at once tells no version', async () => {
