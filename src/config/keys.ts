@@ -169,7 +169,8 @@ export const tables = {
         maximum: 1000,
       }),
       silence_max: duration({
-        doc: 'How long the master hears nothing from a worker before it closes the connection',
+        doc: 'How long the master hears nothing from a worker before it closes the connection; ' +
+          'from a Wazuh worker no keep-alive, for 120 s at least',
         default: '120s',
         minimum: '50ms',
       }),

@@ -27,6 +27,9 @@ import { toldAsOriginal } from './original-rounds.ts';
 import { clusterSection, listenLocally } from './wazuh-local.ts';
 import type { WazuhSetting } from './wazuh-setting.ts';
 
+/** Wazuh workers may be silent for so long whatever native ones may, ms: theirs is another interval. */
+const silenceMsMin = 120_000;
+
 /** What the door takes of the master. */
 export interface WazuhDoorPorts extends PlainPorts {
   /** The log without the tag of this node. */
@@ -93,6 +96,7 @@ export class WazuhDoor {
         cluster: config.wazuh.cluster,
         version: config.wazuh.version,
         helloTimeoutMs: config.master.handshakeTimeoutMs,
+        silenceMaxMs: Math.max(config.keepAlive.silenceMaxMs, silenceMsMin),
         peersMax: config.master.sessionsMax,
         groupsIntervalMs: config.agents.groupsIntervalMs,
       },

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { describeError } from '../../src/base/errors.ts';
 import { Connection } from '../../src/wazuh/connection.ts';
 import { fernetKeys } from '../../src/wazuh/fernet.ts';
+import type { SimNode } from '../sim/node.ts';
 import { World } from '../sim/world.ts';
 import { baseConfig, SimCluster } from './sim-cluster.ts';
 
@@ -103,24 +104,42 @@ test('a Wazuh worker gets the name of a native one that is dead, and of no other
   dead!.crash();
   await world.run({ forMs: 10_000 });
   assert.equal(peers().length, 2);
-  const hello = async (node: string): Promise<string> => {
-    const { clock, log, random, symmetricCrypto, plainNetwork } = cluster.workers[2]!.ports();
-    const { signal } = new AbortController();
-    const connection = new Connection({
-      stream: await plainNetwork.connect('master:1516', { signal }),
-      clock,
-      log,
-      random,
-      primitives: symmetricCrypto,
-      keys: fernetKeys('k'.repeat(32)),
-      peerRole: 'master',
-      answers: new Map(),
-    });
-    const said = { node, cluster: 'wazuh', nodeType: 'worker', version: '4.14.7' };
-    return await connection.request('hello', said).catch(describeError);
-  };
-  assert.equal(await world.settle(hello(dead!.name)), `Client ${dead!.name} added`);
-  assert.match(await world.settle(hello(alive!.name)), /^Error 3028/);
+  assert.equal(
+    await world.settle(hello(cluster.workers[2]!, dead!.name)),
+    `Client ${dead!.name} added`,
+  );
+  assert.match(await world.settle(hello(cluster.workers[2]!, alive!.name)), /^Error 3028/);
   assert.deepEqual(new Map(peers()), new Map([[dead!.name, 'wazuh'], [alive!.name, 'native']]));
   await world.stop();
 });
+
+test('Wazuh workers keep to their own interval of keep-alives, whatever native ones have', async () => {
+  const world = new World({ seed: 1 });
+  const cluster = new SimCluster(world, { workersCount: 0, wazuhWorkersCount: 1 });
+  cluster.startMaster();
+  await world.run({ until: () => cluster.running.size === 1, limitMs: 5_000 });
+  assert.equal(await world.settle(hello(cluster.workers[0]!, 'w1')), 'Client w1 added');
+  const peers = () => cluster.masterNode.status().peers.length;
+  await world.run({ forMs: 110_000 });
+  assert.equal(peers(), 1);
+  await world.run({ until: () => peers() === 0, limitMs: 80_000 });
+  await world.stop();
+});
+
+/** Says hello from a machine, by the protocol of Wazuh; what the master says. */
+async function hello(machine: SimNode, node: string): Promise<string> {
+  const { clock, log, random, symmetricCrypto, plainNetwork } = machine.ports();
+  const { signal } = new AbortController();
+  const connection = new Connection({
+    stream: await plainNetwork.connect('master:1516', { signal }),
+    clock,
+    log,
+    random,
+    primitives: symmetricCrypto,
+    keys: fernetKeys('k'.repeat(32)),
+    peerRole: 'master',
+    answers: new Map(),
+  });
+  const said = { node, cluster: 'wazuh', nodeType: 'worker', version: '4.14.7' };
+  return await connection.request('hello', said).catch(describeError);
+}

@@ -47,6 +47,8 @@ export interface DoorOptions {
   readonly version: string;
   /** Time for the hello, ms. */
   readonly helloTimeoutMs: number;
+  /** How long a worker may be without a keep-alive, ms. */
+  readonly silenceMaxMs: number;
   /** Workers connected at once. */
   readonly peersMax: number;
   /** Names that are in use by another protocol. */
@@ -55,9 +57,8 @@ export interface DoorOptions {
   readonly onPeer: (peer: Peer) => Iterable<readonly [string, Answer]>;
 }
 
-/** How often silent workers are looked for, and how long one may be silent; ms. */
+/** How often silent workers are looked for, ms. */
 const sweepEveryMs = 60_000;
-const silenceMaxMs = 120_000;
 
 const proofPayload = toBytes('keepalive');
 
@@ -213,6 +214,7 @@ export class Door {
   /** Ends the connection of a worker that keeps silent: nothing but keep-alives counts. */
   async #police(peer: Peer): Promise<void> {
     const { clock } = this.#ports;
+    const { silenceMaxMs } = this.#options;
     const { connection } = peer;
     try {
       for (;;) {

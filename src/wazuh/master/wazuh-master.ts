@@ -58,6 +58,8 @@ export interface WazuhMasterOptions {
   /** The cluster's hash. */
   readonly algorithm: HashAlgorithm;
   readonly helloTimeoutMs: number;
+  /** How long a worker may be without a keep-alive, ms. */
+  readonly silenceMaxMs: number;
   readonly peersMax: number;
   /** Pause between two sends of groups, ms. */
   readonly groupsIntervalMs: number;
@@ -81,7 +83,7 @@ export class WazuhMaster {
   constructor(ports: WazuhMasterPorts, options: WazuhMasterOptions) {
     this.#ports = ports;
     this.#options = options;
-    const { key, master, cluster, version, algorithm, helloTimeoutMs, peersMax } = options;
+    const { key, algorithm } = options;
     this.published = new PublishedFilesTable({
       ...ports,
       log: ports.log.child('Local integrity'),
@@ -90,11 +92,7 @@ export class WazuhMaster {
     });
     this.#groups = new PublishedGroups({ ...ports, publication: ports.groups });
     this.#door = new Door(ports, {
-      master,
-      cluster,
-      version,
-      helloTimeoutMs,
-      peersMax,
+      ...options,
       keys: fernetKeys(key),
       others: ports.others,
       onPeer: (peer) => this.#serve(peer),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { readGroups } from '../../../src/wazuh/agent-groups.ts';
+import { sendString } from '../../../src/wazuh/string-transfer.ts';
 import { originalTelling } from '../../../src/wazuh/master/telling.ts';
 import { fileOf, MasterWorld, rowOf } from './master-world.ts';
 import { PlayedWorker } from './played-worker.ts';
@@ -58,6 +59,23 @@ test('what agents reported is stored, of those that exist', async () => {
   });
   assert.equal(world.facts.get(9), undefined);
   assert.deepEqual(world.firstContacts, [1, 2, 3]);
+  await world.finish();
+});
+
+test('a worker may not tell of agents while what it told is being stored', async () => {
+  const world = await MasterWorld.open();
+  world.register('agent1');
+  const worker = await PlayedWorker.join(world);
+  const { connection } = worker;
+  const text = toBytes(message({ syncreq: [full] }));
+  const id = await worker.settle(sendString(connection, text, connection.signal));
+  const [, permission] = await worker.settle(Promise.all([
+    connection.request('syn_a_w_m', id),
+    connection.request('syn_a_w_m_p', undefined),
+  ]));
+  assert.equal(permission, false);
+  await world.until(() => worker.results.length > 0, 1000);
+  assert.equal(await worker.settle(connection.request('syn_a_w_m_p', undefined)), true);
   await world.finish();
 });
 

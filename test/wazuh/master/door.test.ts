@@ -162,6 +162,15 @@ test('a worker without keep-alives is given up, whatever else it sends', async (
   await world.finish();
 });
 
+test('a worker may be silent for as long as is configured', async () => {
+  const world = await MasterWorld.open({ silenceMaxMs: 300_000 });
+  const worker = await world.join('w1');
+  await world.world.run({ forMs: 290_000 });
+  assert.equal(worker.signal.aborted, false);
+  await world.until(() => worker.signal.aborted, 80_000);
+  await world.finish();
+});
+
 test('a silent worker is let go of at once, though what it was sent has not left', async () => {
   const world = await MasterWorld.open();
   const worker = await world.join('w1');

@@ -51,6 +51,7 @@ export interface MasterWorldOptions {
   readonly name?: string;
   readonly taken?: readonly string[];
   readonly peersMax?: number;
+  readonly silenceMaxMs?: number;
   /** What it says of every node. */
   readonly activeAgents?: number;
   /** In whose words it tells. @default those of muster */
@@ -130,6 +131,7 @@ export class MasterWorld {
         clusterJson: defaultClusterJson,
         algorithm: 'md5',
         helloTimeoutMs: 10_000,
+        silenceMaxMs: options.silenceMaxMs ?? 120_000,
         peersMax,
         groupsIntervalMs: 3_600_000,
       },
