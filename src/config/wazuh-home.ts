@@ -137,18 +137,23 @@ const intervalKeys: Readonly<Record<string, string>> = {
   'worker.sync_integrity': 'integrity.interval',
   'worker.sync_agent_info': 'agents.info_interval',
   'worker.keep_alive': 'keep_alive.interval',
+  'worker.connection_retry': 'worker.reconnect_max',
   'master.recalculate_integrity': 'local_integrity.interval',
   'master.sync_agent_groups': 'agents.groups_interval',
   'master.max_allowed_time_without_keepalive': 'keep_alive.silence_max',
 };
 
 function intervals({ settings }: ClusterJson): Values {
-  return Object.fromEntries(
+  const found = Object.fromEntries(
     Object.entries(intervalKeys).flatMap(([name, key]) => {
       const seconds = settings.get(name);
       return seconds === undefined ? [] : [[key, formatDuration(seconds * 1000)]];
     }),
   );
+  return {
+    ...found,
+    'keep_alive.misses_max': settings.get('worker.max_failed_keepalive_attempts'),
+  };
 }
 
 function setInput(

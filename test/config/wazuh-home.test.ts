@@ -38,7 +38,14 @@ const clusterJson = JSON.stringify({
     excluded_files: ['ar.conf'],
     excluded_extensions: ['~', '.tmp'],
   },
-  intervals: { worker: { sync_integrity: 12, keep_alive: 30 } },
+  intervals: {
+    worker: {
+      sync_integrity: 12,
+      keep_alive: 30,
+      connection_retry: 5,
+      max_failed_keepalive_attempts: 3,
+    },
+  },
 });
 
 function load(files: Record<string, string>, options: Partial<LoadOptions>, hasAccount = false) {
@@ -99,6 +106,8 @@ test('an installation alone describes a worker of its cluster', async () => {
   );
   assert.equal(config.sets[0]!.keyFile, true);
   assert.equal(config.integrity.intervalMs, 9000);
+  assert.equal(config.worker.reconnectMaxMs, 10_000);
+  assert.deepEqual(config.keepAlive, { intervalMs: 60_000, missesMax: 2, silenceMaxMs: 120_000 });
   assert.equal(origins.get('node.name')?.detail, ossecConf);
 });
 
@@ -113,6 +122,8 @@ test('what all nodes have in common is read where it is there', async () => {
   assert.equal(config.sets[0]!.group, 'wazuh');
   assert.equal(config.integrity.intervalMs, 12_000);
   assert.equal(config.keepAlive.intervalMs, 30_000);
+  assert.equal(config.keepAlive.missesMax, 3);
+  assert.equal(config.worker.reconnectMaxMs, 5_000);
 });
 
 test('an installation alone makes a master of Wazuh workers alone, beside a file one of both', async () => {
