@@ -24,6 +24,7 @@ import {
   systemCode,
 } from './file-errors.ts';
 import { Md5Lanes } from './md5-lanes.ts';
+import type { ReadAhead } from './read-ahead.ts';
 import type { RootedDirectory, Walk } from './rooted-directory.ts';
 import { concurrently, inSlices } from './slices.ts';
 
@@ -53,14 +54,16 @@ export interface HasherPorts {
 /** Hashes the files of a tree. */
 export class FileHasher {
   readonly #ports: HasherPorts;
+  readonly #readAhead: ReadAhead;
   readonly #buffer = new Uint8Array(smallBytesMax);
   /** Made when there are many files; null where the engine cannot run it. */
   #lanes: Md5Lanes | null | undefined;
   #filesCount = 0;
   #slowUntilMs = -Infinity;
 
-  constructor(ports: HasherPorts) {
+  constructor(ports: HasherPorts, readAhead: ReadAhead) {
     this.#ports = ports;
+    this.#readAhead = readAhead;
   }
 
   /** As `TreeReader.hash`. */
@@ -72,6 +75,7 @@ export class FileHasher {
     this.#filesCount += paths.length;
     const outcomes = Array.from<HashOutcome>({ length: paths.length });
     const deferred: number[] = [];
+    const upcoming = this.#readAhead.of(paths);
     const slice = (start: number, mayGoOn: () => boolean): number => {
       const readsBefore = this.#ports.diskReads();
       const batch = this.#batch(algorithm, outcomes);
@@ -79,6 +83,7 @@ export class FileHasher {
       let index = start;
       try {
         do {
+          upcoming.reach(index, walk);
           if (!this.#hashAtOnce(walk, paths[index]!, index, batch, readsBefore)) {
             deferred.push(index);
           }
@@ -88,6 +93,7 @@ export class FileHasher {
         walk.close();
         // Before anything else runs: the memory of the lanes is shared.
         batch.flush();
+        this.#readAhead.learn(readsBefore);
       }
       return index;
     };

@@ -34,6 +34,7 @@ import {
   systemCode,
 } from './file-errors.ts';
 import { FileHasher, type HasherPorts } from './file-hasher.ts';
+import { ReadAhead } from './read-ahead.ts';
 import { itself, replacementBytes, type Walk, type WalkedDirectory } from './rooted-directory.ts';
 import { inSlices } from './slices.ts';
 
@@ -57,11 +58,13 @@ interface FoundNames {
 /** Reads the tree below a root. */
 export class DiskReader implements TreeReader {
   readonly #ports: HasherPorts;
+  readonly #readAhead: ReadAhead;
   readonly #hasher: FileHasher;
 
   constructor(ports: HasherPorts) {
     this.#ports = ports;
-    this.#hasher = new FileHasher(ports);
+    this.#readAhead = new ReadAhead(ports);
+    this.#hasher = new FileHasher(ports, this.#readAhead);
   }
 
   async list(directory: BytePath, needsFacts = true): Promise<DirectoryListing> {
@@ -127,17 +130,22 @@ export class DiskReader implements TreeReader {
 
   async readAll(paths: readonly BytePath[], bytesMax: number): Promise<(Uint8Array | Error)[]> {
     const contents = Array.from<Uint8Array | Error>({ length: paths.length });
+    const upcoming = this.#readAhead.of(paths);
     try {
       await inSlices(this.#ports.clock, paths.length, (start, mayGoOn) => {
+        const readsBefore = this.#ports.diskReads();
         const walk = this.#ports.root.walkInside();
         try {
           let index = start;
-          do contents[index] = readWhole(walk, paths[index++]!, bytesMax); while (
-            index < paths.length && mayGoOn()
-          );
+          do {
+            upcoming.reach(index, walk);
+            contents[index] = readWhole(walk, paths[index]!, bytesMax);
+            index++;
+          } while (index < paths.length && mayGoOn());
           return index;
         } finally {
           walk.close();
+          this.#readAhead.learn(readsBefore);
         }
       });
     } catch (error) {

@@ -2,7 +2,8 @@
 import { lineChart } from './chart.ts';
 import { firstCopies } from './contestants.ts';
 import { alternate, type Bench, type Case, type Picture } from './harness.ts';
-import { count, median, type Result, resultsTable, size } from './table.ts';
+import { flushDisks } from './processes.ts';
+import { count, duration, median, type Result, resultsTable, size, type Table } from './table.ts';
 import { fileBytes } from './tree.ts';
 
 /** Smaller trees, by their share of the files, that the picture shows too. */
@@ -11,6 +12,9 @@ const pictureShares = [1 / 50, 1 / 5];
 /** A larger tree, which not all can be waited for: how time grows with the number of files. */
 const largerShare = 2;
 const largerContestants = ['muster sync --once', 'rsync -a', 'rsync -a, then sync', 'cp -r'];
+
+/** A worker that is not in step after this long never will be, ms. */
+const inStepLimitMs = 300_000;
 
 export const firstSync: Case = {
   name: 'first-sync',
@@ -30,6 +34,9 @@ export const firstSync: Case = {
         'received, puts each file in its place by a rename, and has everything on the disk when ' +
         'it ends. Of the others only the row "then sync" has that.',
         ...series.map(([number, results]) => resultsTable(results, `${count(number)} files`)),
+        'The event loops meanwhile, from the start of both daemons until a worker that began with ' +
+        'nothing says that it is in step: how long each did nothing else, at most.',
+        await holdsTable(bench),
       ],
       picture: hasPictures ? picture(series) : undefined,
     };
@@ -45,6 +52,25 @@ async function firstCopiesOf(bench: Bench, filesCount: number): Promise<Result[]
   const results = await alternate(contestants, bench.options.roundsCount);
   await bench.stopNodes();
   return results;
+}
+
+/** The longest hold of both ends while a worker's daemon gets its first copy. */
+async function holdsTable(bench: Bench): Promise<Table> {
+  const { filesCount, roundsCount } = bench.options;
+  const rows: Table['rows'][number][] = [];
+  for (let round = 1; round <= roundsCount; round++) {
+    const master = await bench.runningMaster(bench.tree(filesCount));
+    const worker = await bench.worker(master);
+    await flushDisks();
+    worker.launch();
+    const published = await master.status();
+    const inStep = await worker.inSync(published.generation!, inStepLimitMs);
+    const served = await master.status();
+    const holdsMs = [served, inStep].map((status) => status.longest_loop_hold_ms);
+    rows.push([`${count(filesCount)} files, turn ${round}`, ...holdsMs.map(duration)]);
+    await bench.stopNodes();
+  }
+  return { head: ['longest hold', 'master', 'worker'], rows };
 }
 
 function picture(series: readonly (readonly [number, readonly Result[]])[]): Picture {

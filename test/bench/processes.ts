@@ -8,7 +8,7 @@
  * program itself had when it forked.)
  */
 import { spawn } from 'node:child_process';
-import { readFileSync, readlinkSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, readFileSync, readlinkSync, writeFileSync } from 'node:fs';
 import process from 'node:process';
 import { setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -27,6 +27,8 @@ export interface Run {
   readonly serverRssBytes?: number | undefined;
   /** What the loopback device carried meanwhile, headers and acknowledgements included, bytes. */
   readonly wireBytes?: number | undefined;
+  /** The longest time for which anything held the event loop of a daemon, ms. */
+  readonly holdMs?: number | undefined;
 }
 
 /** A command to be measured. */
@@ -52,9 +54,21 @@ export const tickMs = 10;
 /** Pause between two looks at the memory, ms: short enough for the last peak, and cheap. */
 const sampleMs = 10;
 
+/** What empties the page cache and all else that Linux remembers of files. */
+const dropCaches = '/proc/sys/vm/drop_caches';
+
 /** Makes everything written so far durable, so that no writing back disturbs what follows. */
 export async function flushDisks(): Promise<void> {
   await finish({ program: 'sync', args: [] });
+}
+
+/** Why the system's memory of files cannot be emptied here; undefined where it can. */
+export const cannotForget = canWrite(dropCaches) ? undefined : 'not root';
+
+/** Empties the system's memory of files, so that the next one to read them waits for the disk. */
+export async function forgetFiles(): Promise<void> {
+  await flushDisks();
+  writeFileSync(dropCaches, '3');
 }
 
 /** Measures a command, which must succeed. The disks are flushed before. */
@@ -221,5 +235,14 @@ function readProc(path: string): string | undefined {
     return readFileSync(`/proc/${path}`, 'utf8');
   } catch {
     return undefined;
+  }
+}
+
+function canWrite(path: string): boolean {
+  try {
+    accessSync(path, constants.W_OK);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -4,11 +4,22 @@ import type { TestNode } from '../e2e/cluster.ts';
 import { pause } from '../e2e/program.ts';
 import { control } from '../e2e/control.ts';
 import { alternate, type Bench, type Case, type Contestant, measureMuster } from './harness.ts';
-import { cpuOf, flushDisks, measure, peakBytes, type Run } from './processes.ts';
+import {
+  cannotForget,
+  cpuOf,
+  flushDisks,
+  forgetFiles,
+  measure,
+  peakBytes,
+  type Run,
+} from './processes.ts';
 import { count, resultsTable, type Table } from './table.ts';
 
 /** Pause between two questions whether a daemon is ready, ms; the error of its time. */
 const askMs = 5;
+
+/** Processes that read from the disk at a time. */
+const coldProcesses = [1, 2, 16];
 
 /** A daemon that is not ready after this long never will be, ms. */
 const readyLimitMs = 120_000;
@@ -24,9 +35,12 @@ export const scan: Case = {
         'MD5 of files that are in the page cache. `muster check` on a master reads every file and ' +
         'compares it with what was published last. A start is from that of `muster run` until the ' +
         'master has finished its first local-integrity round, and so has a generation to offer: ' +
-        'the first one computes all from nothing and stores it.',
+        'the first one computes all from nothing and stores it. "Longest hold" is how long the ' +
+        'event loop did nothing else, at most.',
         await scanTable(bench, filesCount),
         await scanTable(bench, 2 * filesCount),
+        'The same where nothing is in memory: each turn begins with an empty page cache.',
+        await coldTable(bench, filesCount),
       ],
     };
   },
@@ -56,17 +70,46 @@ async function scanTable(bench: Bench, filesCount: number): Promise<Table> {
   return resultsTable(results, `${count(filesCount)} files`);
 }
 
+/** The same work where each file has to come from the disk. */
+async function coldTable(bench: Bench, filesCount: number): Promise<Table> {
+  const tree = bench.tree(filesCount);
+  const master = await bench.runningMaster(tree);
+  await master.stop();
+  const contestants = [
+    { name: 'muster check', run: () => measureMuster(master, ['check']) },
+    { name: 'first start', run: async () => await startUp(await bench.master(tree)) },
+    { name: 'restart, nothing changed', run: () => startUp(master) },
+    ...coldProcesses.map((count) => md5sum(tree, count)),
+  ];
+  const cold = contestants.map(({ name, run }): Contestant => ({
+    name,
+    missing: cannotForget,
+    run: async () => {
+      await forgetFiles();
+      return await run();
+    },
+  }));
+  const results = await alternate(cold, bench.options.roundsCount);
+  return resultsTable(results, `${count(filesCount)} files, cold`);
+}
+
 /** Starts a master, waits for its first round, and stops it. */
 async function startUp(master: TestNode): Promise<Run> {
   await flushDisks();
   const startMs = performance.now();
   const { pid } = master.launch();
-  while (!isReady(await ask(master))) {
+  let status = await ask(master);
+  for (; !isReady(status); status = await ask(master)) {
     if (!master.daemon.isRunning) throw new Error(`A master ended: ${master.daemon.stderr}`);
     if (performance.now() - startMs > readyLimitMs) throw new Error('A master never got ready');
     await pause(askMs);
   }
-  const run = { wallMs: performance.now() - startMs, cpuMs: cpuOf(pid), rssBytes: peakBytes(pid) };
+  const run = {
+    wallMs: performance.now() - startMs,
+    cpuMs: cpuOf(pid),
+    rssBytes: peakBytes(pid),
+    holdMs: status?.longest_loop_hold_ms,
+  };
   await master.stop();
   return run;
 }

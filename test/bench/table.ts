@@ -44,6 +44,7 @@ const columns: readonly Column[] = [
       return values.length === 0 ? '' : size(median(values));
     },
   },
+  { head: 'longest hold', cell: ({ runs }) => longest(runs.map(({ holdMs }) => holdMs)) },
 ];
 
 /** One row for each contestant; a column that would be empty is left out. */
@@ -140,6 +141,11 @@ function meanDuration(values: readonly (number | undefined)[]): string {
   if (numbers.length === 0) return '';
   const total = numbers.reduce((sum, value) => sum + value, 0);
   return total === 0 ? `< ${duration(tickMs / numbers.length)}` : duration(total / numbers.length);
+}
+
+function longest(timesMs: readonly (number | undefined)[]): string {
+  const values = known(timesMs);
+  return values.length === 0 ? '' : duration(Math.max(...values));
 }
 
 function largest(values: readonly (number | undefined)[]): string {
