@@ -33,7 +33,7 @@ import { ArchiveIntake } from './archive-intake.ts';
 import { CheckRequest } from './check-request.ts';
 import { differencesIn, type Found } from './ordered-changes.ts';
 import { OwnTable } from './own-table.ts';
-import { type MasterAnswer, SyncInbox } from './sync-inbox.ts';
+import { type MasterAnswer, type Question, SyncInbox } from './sync-inbox.ts';
 
 /** Settings of integrity. */
 export interface WazuhIntegrityOptions {
@@ -199,8 +199,10 @@ export class WazuhIntegrity implements Task {
       (bytesDone) => onProgress?.({ phase: 'fetching', ...nothingYet, bytesDone }),
     );
     onProgress?.({ phase: 'comparing', ...nothingYet });
-    const answer = await this.#answer(connection, intake, archive, signal);
-    this.#ports.tell.checked(clock.monotonicMs() - startedMs, answer !== undefined);
+    const answered = (isSyncRequired: boolean): void =>
+      this.#ports.tell.checked(clock.monotonicMs() - startedMs, isSyncRequired);
+    const send = () => this.#check.send(connection, archive, signal);
+    const answer = await this.#answer(connection, intake, { send, answered }, signal);
     const numbers = {
       present: applied.numberOf(sets, tree.scanner),
       next: applied.generation + 1,
@@ -211,15 +213,14 @@ export class WazuhIntegrity implements Task {
   async #answer(
     connection: Connection,
     intake: ArchiveIntake,
-    archive: Uint8Array,
+    question: Omit<Question, 'cancel'>,
     signal: AbortSignal,
   ): Promise<MasterAnswer> {
     const stop = AbortSignal.any([signal, connection.signal]);
     try {
-      return await this.inbox.ask(intake, {
-        send: () => this.#check.send(connection, archive, signal),
-        cancel: (task, error) => this.#check.cancel(connection, task, error),
-      }, stop);
+      const cancel: Question['cancel'] = (task, error) =>
+        this.#check.cancel(connection, task, error);
+      return await this.inbox.ask(intake, { ...question, cancel }, stop);
     } catch (error) {
       this.#check.giveUp(connection, error);
       throw error;

@@ -26,6 +26,7 @@ import type { ArchiveIntake } from './archive-intake.ts';
 export type MasterAnswer = FileOrders | undefined;
 
 interface Waiting {
+  readonly question: Question;
   readonly intake: ArchiveIntake;
   readonly answer: Deferred<MasterAnswer>;
   task: ByteString | undefined;
@@ -36,10 +37,12 @@ interface Waiting {
   orders: FileOrders | undefined;
 }
 
-/** What is told a master. */
-export interface Questions {
+/** What goes on around the answer. */
+export interface Question {
   /** Sends the check, when all is ready to take the answer in. */
   readonly send: () => Promise<void>;
+  /** The master has compared; where something differs an archive follows. */
+  readonly answered: (isSyncRequired: boolean) => void;
   /** The archive of a task is not waited for any more, though it is still being sent. */
   readonly cancel: (task: ByteString, error: unknown) => void;
 }
@@ -58,13 +61,14 @@ export class SyncInbox {
   /** Sends a check and waits for its answer. */
   async ask(
     intake: ArchiveIntake,
-    { send, cancel }: Questions,
+    question: Question,
     signal: AbortSignal,
   ): Promise<MasterAnswer> {
     const answer = deferred<MasterAnswer>();
     // Where the check cannot even be sent nobody waits for its answer.
     answer.promise.catch(() => {});
     const waiting: Waiting = {
+      question,
       intake,
       answer,
       task: undefined,
@@ -74,10 +78,12 @@ export class SyncInbox {
     };
     this.#waiting = waiting;
     try {
-      await send();
+      await question.send();
       return await untilAborted(answer.promise, signal);
     } catch (error) {
-      if (waiting.task !== undefined && !waiting.isOver) cancel(waiting.task, error);
+      if (waiting.task !== undefined && !waiting.isOver) {
+        question.cancel(waiting.task, error);
+      }
       waiting.isOver = true;
       throw error;
     } finally {
@@ -90,6 +96,7 @@ export class SyncInbox {
   answers(): readonly (readonly [string, Answer])[] {
     return [
       answering('syn_m_c_ok', () => {
+        this.#waiting?.question.answered(false);
         this.#waiting?.answer.resolve(undefined);
         return replyTexts.result;
       }),
@@ -126,6 +133,7 @@ export class SyncInbox {
       throw internalFailure('No integrity check is under way');
     }
     waiting.task = newTaskName(this.#random);
+    waiting.question.answered(true);
     return waiting.task;
   }
 

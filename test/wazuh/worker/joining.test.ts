@@ -180,6 +180,27 @@ test('a worker whose connection is cut comes back and goes on', async () => {
   await all.stop();
 });
 
+test('a check is told of as over when the master has compared, not when its archive has come', async () => {
+  const all = new PlayedMaster();
+  all.write('etc/rules/local.xml', 'one');
+  let told: string[] = [];
+  const lines = () =>
+    all.worker.records.filter(({ level }) => level === 'info').map(({ text }) => text);
+  all.changes.compared = async (connection) => {
+    delete all.changes.compared;
+    const task = await connection.request('syn_m_c', undefined);
+    told = lines();
+    await connection.request('syn_m_c_r', { task, failure: clusterFailure(3040).failure });
+  };
+  await all.listen();
+  all.startWorker('[log]\nphrases = "wazuh"\n');
+  await all.world.run({ until: () => told.length > 0, limitMs: 20_000 });
+  assert.match(told.at(-1)!, /^Finished in \d+\.\d{3}s\. Sync required\.$/);
+  assert.ok(!told.some((text) => text.includes('Files to create')));
+  await all.converge();
+  await all.stop();
+});
+
 test('the log is told in words of the original, or in those of muster', async () => {
   const lines = async (phrases: string): Promise<string[]> => {
     const all = new PlayedMaster();
