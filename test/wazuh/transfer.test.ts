@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { concatBytes, fromBytes, toBytes } from '../../src/base/bytes.ts';
 import { ClusterError } from '../../src/base/errors.ts';
+import { answering } from '../../src/wazuh/connection.ts';
 import { type FileSink, IncomingFiles, sendFile } from '../../src/wazuh/file-transfer.ts';
 import { IncomingStrings, sendString } from '../../src/wazuh/string-transfer.ts';
 import { simHashing } from '../sim/hashing.ts';
@@ -64,6 +65,33 @@ test('sendFile() sends pieces that IncomingFiles hands on', async () => {
   assert.equal(sink.end, 'finished');
   assert.deepEqual(sink.pieces.map(({ length }) => length), [1_048_576, 1_048_576, 402_865]);
   assert.deepEqual(concatBytes(sink.pieces), concatBytes(pieces));
+  worker.close();
+  master.close();
+  await pair.finish();
+});
+
+test('sendFile() and sendString() send a piece when the one before was taken', async () => {
+  const pair = await ConnectionPair.connect();
+  const { clock } = pair.ports('master');
+  let [underWay, most, count] = [0, 0, 0];
+  const take = async <T>(reply: T): Promise<T> => {
+    most = Math.max(most, ++underWay);
+    await clock.sleep(100);
+    [underWay, count] = [underWay - 1, count + 1];
+    return reply;
+  };
+  const master = pair.connection('master', [
+    answering('new_file', () => take('Ready to receive new file')),
+    answering('file_upd', () => take('File updated')),
+    answering('file_end', () => take('File received correctly')),
+    answering('new_str', () => take('12')),
+    answering('str_upd', () => take('String updated')),
+  ]);
+  const worker = pair.connection('worker');
+  const bytes = new Uint8Array(2_500_000);
+  await pair.world.settle(sendFile(worker, path, of(bytes), { hashing: simHashing, signal }));
+  await pair.world.settle(sendString(worker, bytes, signal));
+  assert.deepEqual([most, count], [1, 9]);
   worker.close();
   master.close();
   await pair.finish();

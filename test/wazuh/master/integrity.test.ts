@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { toBytes } from '../../../src/base/bytes.ts';
 import { clusterFailure, WazuhFailure } from '../../../src/wazuh/failure.ts';
 import { archiveBytesMin } from '../../../src/wazuh/master/archive-limit.ts';
+import { SeededRandom } from '../../sim/random.ts';
 import { fileOf, MasterWorld, rowOf as row } from './master-world.ts';
 import { PlayedWorker } from './played-worker.ts';
 
@@ -126,6 +127,34 @@ test('an archive that does not come is not waited for', async () => {
   await keepAlive();
   assert.deepEqual(worker.integrity, ['cancelled 3039']);
   assert.equal(world.master.peers.get('w1')?.health.isIntegrityFree, true);
+  await world.finish();
+});
+
+test('a check does not go on for ever, however slowly an archive goes', async () => {
+  const world = await MasterWorld.open({ silenceMaxMs: 3_600_000 });
+  const random = new SeededRandom('slow');
+  const large = Array.from({ length: 6 }, (_, i) => {
+    const content = random.bytes(9_000_000);
+    return [`etc/lists/${i}`, { content, mtimeMs: 1 }] as const;
+  });
+  await world.publish(Object.fromEntries(large));
+  const worker = await PlayedWorker.join(world);
+  let piecesCount = 0;
+  const { clock } = world.node.ports();
+  worker.onPiece = () => {
+    piecesCount++;
+    return clock.sleep(19_500);
+  };
+  await worker.upload(await worker.begin(), new Map());
+  await world.world.run({ until: () => piecesCount > 0, limitMs: 60_000 });
+  const { health } = world.master.peers.get('w1')!;
+  await world.world.run({ forMs: 950_000 });
+  assert.equal(health.isIntegrityFree, false);
+  await world.until(() => health.isIntegrityFree, 60_000);
+  assert.match(
+    world.logged('error').join(),
+    /The integrity check of w1 took longer than 1000000 ms/,
+  );
   await world.finish();
 });
 

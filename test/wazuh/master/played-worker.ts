@@ -64,6 +64,8 @@ export class PlayedWorker {
   connection!: Connection;
   /** Called for each string of groups; gives what the worker answers. */
   onGroups: (text: string) => readonly string[] = () => [];
+  /** Called for each piece of an archive, before it is taken. */
+  onPiece: () => Promise<void> = () => Promise.resolve();
   /** In place of what became of groups, told once for each string. */
   groupsError: string | undefined;
   #paths = 0;
@@ -154,9 +156,9 @@ export class PlayedWorker {
         this.paths.push(path);
         const pieces: Uint8Array[] = [];
         return {
-          write: (bytes) => {
+          write: async (bytes) => {
+            await this.onPiece();
             pieces.push(bytes);
-            return Promise.resolve();
           },
           finish: () => {
             this.archives.push(concatBytes(pieces));
