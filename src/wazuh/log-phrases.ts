@@ -99,6 +99,12 @@ export const masterPhrases = {
     serving: (host: string, port: number) => main.info(`Serving on ${socketText(host, port)}`),
     connected: (host: string, port: number) =>
       main.info(`Connection from ${socketText(host, port)}`),
+    refused: (reason: string) =>
+      main.error(`Internal error processing request 'b'hello'': ${reason}`),
+    keyMissing: () =>
+      main.error(
+        'Error during handshake with incoming connection: Error 3025 - Could not decrypt message.',
+      ),
     /** The connection of a worker has ended. */
     ended: () => main.info('Cancelling pending tasks.'),
   },

@@ -139,10 +139,10 @@ export class Door {
     throwIfAborted(connection.signal);
     const isConnected = (node: string) => this.#peers.has(node) || others.isTaken(node);
     const refusal = refusalOf(hello, { master, cluster, version, isConnected });
-    if (refusal !== undefined) return this.#refuse(visitor, refusal);
+    if (refusal !== undefined) return this.#refuse(visitor, hello.node, refusal);
     if (this.#peers.size >= peersMax) {
       const text = `The master has ${peersMax} workers connected, the most it takes`;
-      return this.#refuse(visitor, new ClusterError('busy', text));
+      return this.#refuse(visitor, hello.node, new ClusterError('busy', text));
     }
     const tell = this.#ports.tell.ofWorker(hello.node);
     const peer = new Peer(hello, connection, tell, this.#ports.clock);
@@ -181,10 +181,9 @@ export class Door {
     if (this.#peers.get(peer.node) === peer) this.#peers.delete(peer.node);
   }
 
-  #refuse(visitor: Visitor, reason: ClusterError): never {
+  #refuse(visitor: Visitor, node: string, reason: ClusterError): never {
     visitor.isRefused = true;
-    const { remote } = visitor.connection;
-    this.#log.log('warning', `${remote} is refused: ${describeError(reason)}`);
+    this.#ports.tell.refused(visitor.connection.remote, node, reason);
     throw reason;
   }
 
@@ -201,14 +200,17 @@ export class Door {
     this.#connections.delete(connection);
     const { peer } = visitor;
     if (peer === undefined) {
-      // Whoever does not have the key gets no answer: the log is where it is told.
-      const level = codeOf(reason) === 'authentication' ? 'warning' : 'info';
-      const text = `${connection.remote} left before it was known: ${describeError(reason)}`;
-      this.#log.log(visitor.isRefused ? 'debug' : level, text);
+      this.#tellStranger(visitor, reason);
       return;
     }
     this.#forget(peer);
     peer.tell.ended(describeError(reason));
+  }
+
+  #tellStranger({ connection: { remote }, isRefused }: Visitor, reason: Error): void {
+    const text = describeError(reason);
+    if (codeOf(reason) === 'authentication') this.#ports.tell.keyMissing(remote, text);
+    else this.#log.log(isRefused ? 'debug' : 'info', `${remote} left before it was known: ${text}`);
   }
 
   /** Ends the connection of a worker that keeps silent: nothing but keep-alives counts. */

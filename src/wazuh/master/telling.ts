@@ -3,7 +3,9 @@
  * original, which other programs read.
  */
 import { displayText } from '../../base/bytes.ts';
+import { type ClusterError, describeError } from '../../base/errors.ts';
 import type { Logger } from '../../ports.ts';
+import { WazuhFailure } from '../failure.ts';
 import { type FileCounts, masterPhrases, type Phrase } from '../log-phrases.ts';
 import { logPhrase } from '../phrase-log.ts';
 
@@ -47,6 +49,10 @@ export interface GroupsRefusal {
 export interface MasterTelling {
   /** Somebody connects. */
   connecting(host: string, port: number): void;
+  /** Somebody who has the key may not come in, and is told so. */
+  refused(remote: string, node: string, reason: ClusterError): void;
+  /** Somebody does not have the key, and is told nothing: the log is where it is known. */
+  keyMissing(remote: string, reason: string): void;
   /** A call of the API, of a node or of a program on this machine. */
   called(name: string, from: string, client: string): void;
   /** The connection of a worker is ended that has kept silent for so long. */
@@ -58,6 +64,10 @@ export interface MasterTelling {
 export function nativeTelling(log: Logger): MasterTelling {
   return {
     connecting: (host, port) => log.log('debug', `${host}:${port} connects.`),
+    refused: (remote, _, reason) =>
+      log.log('warning', `${remote} is refused: ${describeError(reason)}`),
+    keyMissing: (remote, reason) =>
+      log.log('warning', `${remote} left before it was known: ${reason}`),
     called: (name, from) => log.log('debug', `A call of ${name} from ${from}.`),
     silent: (node, durationMs) =>
       log.child(`Worker ${node}`).log(
@@ -76,6 +86,13 @@ export function originalTelling(root: Logger): MasterTelling {
   return {
     // Who connects has no name yet.
     connecting: (host, port) => logPhrase(root.child('Worker'), main.connected(host, port)),
+    refused: (_, node, reason) => {
+      // Only these two are found when the original has taken the name for the worker's.
+      const isNamed = reason instanceof WazuhFailure && [3030, 3031].includes(reason.failure.code);
+      const tag = isNamed ? `Worker ${node}` : 'Worker';
+      logPhrase(root.child(tag), main.refused(describeError(reason)));
+    },
+    keyMissing: () => logPhrase(root.child('Worker'), main.keyMissing()),
     called: (name, from, client) =>
       logPhrase(root.child('Master'), masterPhrases.call.received(name, from, client)),
     silent: (node) => logPhrase(root.child('Master'), masterPhrases.keepAlive.missing(node)),

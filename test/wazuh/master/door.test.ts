@@ -5,6 +5,7 @@ import { codeOf, describeError } from '../../../src/base/errors.ts';
 import { commands } from '../../../src/wazuh/commands.ts';
 import { answering } from '../../../src/wazuh/connection.ts';
 import { WazuhFailure } from '../../../src/wazuh/failure.ts';
+import { originalTelling } from '../../../src/wazuh/master/telling.ts';
 import { helloOf, MasterWorld } from './master-world.ts';
 
 /** What a request ends with: the code of a failure that was told, or of an error here. */
@@ -126,6 +127,28 @@ test('who does not have the key gets no answer, and the log tells', async () => 
   const asked = stranger.request('hello', helloOf('w1'));
   assert.equal(await world.world.settle(outcome(asked)), 'unreachable');
   assert.match(world.logged('warning').join('\n'), /left before it was known/);
+  await world.finish();
+});
+
+test('who may not come in is told of in the phrases of the original', async () => {
+  const world = await MasterWorld.open({ telling: originalTelling });
+  const tell = async (hello: ReturnType<typeof helloOf>, key?: string) => {
+    const worker = await world.connect([], key === undefined ? {} : { key });
+    await world.settle(outcome(worker.request('hello', hello)));
+    await world.settle(worker.closed);
+  };
+  await tell(helloOf('w1'), 'x'.repeat(32));
+  await tell(helloOf('master-node'));
+  await tell(helloOf('w1', { version: '4.14.6' }));
+  const told = world.node.records.filter(({ level }) => level === 'error')
+    .map(({ tags, text }) => `[${tags.join('] [')}] ${text}`);
+  const refused = "Internal error processing request 'b'hello'': Error";
+  assert.deepEqual(told, [
+    '[Worker] [Main] Error during handshake with incoming connection: ' +
+    'Error 3025 - Could not decrypt message.',
+    `[Worker] [Main] ${refused} 3029 - Connected worker with same name as the master`,
+    `[Worker w1] [Main] ${refused} 3031 - Worker and master versions are not the same`,
+  ]);
   await world.finish();
 });
 
