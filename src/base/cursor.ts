@@ -7,18 +7,22 @@
 import { type ByteString, fromBytes, fromText } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
+const TWO_16 = 2 ** 16;
 const TWO_32 = 2 ** 32;
+
+// A view of every array that is written or read would cost more than what is done with it: most
+// are a row or two. So whole numbers are put together byte by byte, and doubles go through here.
+const doubleBytes = new Uint8Array(8);
+const doubleView = new DataView(doubleBytes.buffer);
 
 /** Appends packed values to a growing array. */
 export class ByteWriter {
   #bytes: Uint8Array;
-  #view: DataView;
   #length = 0;
 
   /** @param bytesExpected how much room to begin with; it grows by doubling */
   constructor(bytesExpected = 256) {
     this.#bytes = new Uint8Array(bytesExpected);
-    this.#view = new DataView(this.#bytes.buffer);
   }
 
   /** Bytes written so far. */
@@ -33,14 +37,17 @@ export class ByteWriter {
 
   u16(value: number): void {
     this.#room(2);
-    this.#view.setUint16(this.#length, value);
-    this.#length += 2;
+    this.#bytes[this.#length++] = value >>> 8;
+    this.#bytes[this.#length++] = value;
   }
 
   u32(value: number): void {
     this.#room(4);
-    this.#view.setUint32(this.#length, value);
-    this.#length += 4;
+    const bytes = this.#bytes;
+    bytes[this.#length++] = value >>> 24;
+    bytes[this.#length++] = value >>> 16;
+    bytes[this.#length++] = value >>> 8;
+    bytes[this.#length++] = value;
   }
 
   /** A whole number up to 2^48, for file sizes and offsets. */
@@ -51,7 +58,8 @@ export class ByteWriter {
 
   f64(value: number): void {
     this.#room(8);
-    this.#view.setFloat64(this.#length, value);
+    doubleView.setFloat64(0, value);
+    for (let i = 0; i < 8; i++) this.#bytes[this.#length + i] = doubleBytes[i]!;
     this.#length += 8;
   }
 
@@ -109,20 +117,17 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     grown.set(this.#bytes);
     this.#bytes = grown;
-    this.#view = new DataView(grown.buffer);
   }
 }
 
 /** Reads packed values; throws `ProtocolError('malformed')` where they end too early. */
 export class ByteReader {
   readonly #bytes: Uint8Array;
-  readonly #view: DataView;
   #at: number;
   readonly #end: number;
 
   constructor(bytes: Uint8Array, start = 0, end = bytes.length) {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.#at = start;
     this.#end = end;
   }
@@ -138,15 +143,18 @@ export class ByteReader {
   }
 
   u8(): number {
-    return this.#view.getUint8(this.#take(1));
+    return this.#bytes[this.#take(1)]!;
   }
 
   u16(): number {
-    return this.#view.getUint16(this.#take(2));
+    const at = this.#take(2);
+    return this.#bytes[at]! * 256 + this.#bytes[at + 1]!;
   }
 
   u32(): number {
-    return this.#view.getUint32(this.#take(4));
+    const at = this.#take(4);
+    const bytes = this.#bytes;
+    return (bytes[at]! * 256 + bytes[at + 1]!) * TWO_16 + bytes[at + 2]! * 256 + bytes[at + 3]!;
   }
 
   u48(): number {
@@ -154,7 +162,9 @@ export class ByteReader {
   }
 
   f64(): number {
-    return this.#view.getFloat64(this.#take(8));
+    const at = this.#take(8);
+    for (let i = 0; i < 8; i++) doubleBytes[i] = this.#bytes[at + i]!;
+    return doubleView.getFloat64(0);
   }
 
   text(length: number): ByteString {

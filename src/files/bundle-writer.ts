@@ -41,6 +41,9 @@ const savingMin = 1 / 16;
 /** Blocks in a row that did not compress, after which the rest of an item is not tried. */
 const futileBlocksMax = 4;
 
+const completeTrailer = Uint8Array.of(COMPLETE);
+const discardTrailer = Uint8Array.of(DISCARD);
+
 /**
  * Turns contents into blocks. For each item asked for, in order: `add`, or `begin`, `write` and
  * `end`; at last `flush`. What was written may be changed as soon as the call returns.
@@ -54,6 +57,8 @@ export class BundleWriter {
   /** Bytes of the present item still to be written; undefined between items. */
   #missing: number | undefined;
   #futileBlocks = 0;
+  /** What goes before a content; the same memory for all of them. */
+  readonly #itemHeader = new ByteWriter(7);
 
   /**
    * @param emit takes the blocks, each in two parts, header and bytes; it is called within `write`.
@@ -75,7 +80,8 @@ export class BundleWriter {
   begin(length: number): void {
     invariant(this.#missing === undefined, 'an item ends before the next one');
     invariant(length >= 0 && length <= fileBytesMax, 'the length of a content fits into 48 bits');
-    const header = new ByteWriter(7);
+    const header = this.#itemHeader;
+    header.reset();
     header.u8(CONTENT);
     header.u48(length);
     this.#put(header.view());
@@ -103,7 +109,7 @@ export class BundleWriter {
     invariant(this.#missing !== undefined, 'an item begins before it ends');
     invariant(this.#missing === 0 || !isComplete, 'a complete item has all its bytes');
     if (this.#missing === 0) {
-      this.#put(Uint8Array.of(isComplete ? COMPLETE : DISCARD));
+      this.#put(isComplete ? completeTrailer : discardTrailer);
     } else {
       this.flush();
       this.#emitPacked(0, CODEC_CUT, new Uint8Array(0));
@@ -126,7 +132,10 @@ export class BundleWriter {
         at += blockBytes;
         continue;
       }
-      const piece = bytes.subarray(at, at + blockBytes - this.#rawLength);
+      const room = blockBytes - this.#rawLength;
+      // Mostly all of it, of which another view would cost more than the copy.
+      const isRest = at === 0 && bytes.length <= room;
+      const piece = isRest ? bytes : bytes.subarray(at, at + room);
       this.#raw.set(piece, this.#rawLength);
       this.#rawLength += piece.length;
       at += piece.length;

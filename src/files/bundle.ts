@@ -7,7 +7,7 @@
 import { type BytePath, type ByteString, fromBytes } from '../base/bytes.ts';
 import { ByteReader, ByteWriter } from '../base/cursor.ts';
 import { type HashAlgorithm, hashBytes } from '../ports.ts';
-import { packPath, readPath } from './rows.ts';
+import { packPath, readPath, readPiece } from './rows.ts';
 
 export type { AbsenceReason } from './bundle-format.ts';
 export { type BundleEvent, BundleReader } from './bundle-reader.ts';
@@ -41,12 +41,14 @@ export function packItems(items: readonly BundleItem[]): Uint8Array {
  */
 export function readItems(bytes: Uint8Array, algorithm: HashAlgorithm): BundleItem[] {
   const reader = new ByteReader(bytes);
+  // One long text, of which paths and hashes are pieces, is made faster than many short ones.
+  const text = fromBytes(bytes);
   const items: BundleItem[] = [];
   while (reader.remaining > 0) {
     items.push({
       setIndex: reader.u8(),
-      path: readPath(reader),
-      hash: fromBytes(reader.bytes(hashBytes[algorithm])),
+      path: readPath(reader, text),
+      hash: readPiece(reader, text, hashBytes[algorithm]),
       offset: reader.u48(),
     });
   }

@@ -6,7 +6,13 @@
  * by path. Rows from a peer are read with every value checked: what is wrong with them is a
  * `ProtocolError('malformed')`, never anything else.
  */
-import { type BytePath, compareByteStrings, displayPath, fromBytes } from '../base/bytes.ts';
+import {
+  type BytePath,
+  type ByteString,
+  compareByteStrings,
+  displayPath,
+  fromBytes,
+} from '../base/bytes.ts';
 import { ByteReader, type ByteWriter } from '../base/cursor.ts';
 import { invariant, ProtocolError } from '../base/errors.ts';
 import { type HashAlgorithm, hashBytes } from '../ports.ts';
@@ -37,10 +43,10 @@ export function packPath(writer: ByteWriter, path: BytePath): void {
 /** Reads one row that this node packed itself: nothing is checked. */
 export function unpackRow(reader: ByteReader, algorithm: HashAlgorithm): Entry {
   return {
-    path: fromBytes(reader.bytes(reader.u16())),
+    path: reader.text(reader.u16()),
     size: reader.u48(),
     mtimeMs: reader.f64(),
-    hash: fromBytes(reader.bytes(hashBytes[algorithm])),
+    hash: reader.text(hashBytes[algorithm]),
   };
 }
 
@@ -51,16 +57,11 @@ export function unpackRows(rows: Uint8Array, algorithm: HashAlgorithm): Entry[] 
   const text = fromBytes(rows);
   const reader = new ByteReader(rows);
   while (reader.remaining > 0) {
-    const pathStart = reader.skip(reader.u16());
-    const pathEnd = reader.position;
-    const size = reader.u48();
-    const mtimeMs = reader.f64();
-    const hashStart = reader.skip(hashBytes[algorithm]);
     entries.push({
-      path: text.slice(pathStart, pathEnd),
-      size,
-      mtimeMs,
-      hash: text.slice(hashStart, reader.position),
+      path: readPiece(reader, text, reader.u16()),
+      size: reader.u48(),
+      mtimeMs: reader.f64(),
+      hash: readPiece(reader, text, hashBytes[algorithm]),
     });
   }
   return entries;
@@ -76,11 +77,21 @@ export function readRow(reader: ByteReader, algorithm: HashAlgorithm): Entry {
   return entry;
 }
 
-/** Reads a path with its length that a peer sent. */
-export function readPath(reader: ByteReader): BytePath {
-  const path = fromBytes(reader.bytes(reader.u16()));
+/**
+ * Reads a path with its length that a peer sent.
+ * @param text all bytes of the reader, where there is such a text already
+ */
+export function readPath(reader: ByteReader, text?: ByteString): BytePath {
+  const length = reader.u16();
+  const path = text === undefined ? reader.text(length) : readPiece(reader, text, length);
   checkPath(path);
   return path;
+}
+
+/** Reads a byte string, as a piece of the text that is all bytes of the reader. */
+export function readPiece(reader: ByteReader, text: ByteString, length: number): ByteString {
+  const start = reader.skip(length);
+  return text.slice(start, start + length);
 }
 
 /**

@@ -36,9 +36,10 @@ export class ManyDigests {
         digests[index] = this.#digestOne(algorithm, bytes);
         continue;
       }
-      if (lanes.room(bytes.length) === undefined) flush();
-      lanes.room(bytes.length)!.set(bytes);
-      lanes.add(bytes.length);
+      if (!lanes.put(bytes)) {
+        flush();
+        lanes.put(bytes);
+      }
       waiting.push(index);
     }
     flush();

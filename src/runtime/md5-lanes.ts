@@ -6,7 +6,7 @@
  * longer than the others or is alone, it goes to the ordinary hash. Owns that memory, about
  * 1.3 MB; must not be used by two callers across an `await`.
  */
-import type { ByteString } from '../base/bytes.ts';
+import { type ByteString, fromBytes } from '../base/bytes.ts';
 import {
   blockBytes,
   cursorAddress,
@@ -51,6 +51,8 @@ export class Md5Lanes {
   readonly #view: DataView;
   readonly #run: (blocks: number) => void;
   readonly #digestOne: (bytes: Uint8Array) => ByteString;
+  /** One digest, put together from the words of its lane. */
+  readonly #digest = new Uint8Array(16);
   #contents: Content[] = [];
   #end: number = layout.contents;
 
@@ -84,8 +86,16 @@ export class Md5Lanes {
    * there is no room before the next `digests()`.
    */
   room(length: number): Uint8Array | undefined {
-    if (this.#end + blocksOf(length) * blockBytes > layout.contents + arenaBytes) return undefined;
+    if (!this.#hasRoom(length)) return undefined;
     return this.#bytes.subarray(this.#end, this.#end + length);
+  }
+
+  /** Takes in a content that is elsewhere in memory; false where there is no room for it. */
+  put(content: Uint8Array): boolean {
+    if (!this.#hasRoom(content.length)) return false;
+    this.#bytes.set(content, this.#end);
+    this.add(content.length);
+    return true;
   }
 
   /** Takes in the content that was put where `room` said. */
@@ -146,13 +156,15 @@ export class Md5Lanes {
   }
 
   #readState(lane: number): ByteString {
-    const bytes = this.#bytes;
-    let digest = '';
     for (let word = 0; word < 4; word++) {
       const at = stateAddress(lane, word);
-      digest += String.fromCharCode(bytes[at]!, bytes[at + 1]!, bytes[at + 2]!, bytes[at + 3]!);
+      for (let i = 0; i < 4; i++) this.#digest[word * 4 + i] = this.#bytes[at + i]!;
     }
-    return digest;
+    return fromBytes(this.#digest);
+  }
+
+  #hasRoom(length: number): boolean {
+    return this.#end + blocksOf(length) * blockBytes <= layout.contents + arenaBytes;
   }
 }
 

@@ -229,7 +229,8 @@ function readWhole(walk: Walk, path: BytePath, bytesMax: number): Uint8Array | E
       );
     }
     const bytes = new Uint8Array(size);
-    return bytes.subarray(0, readAtOnce(descriptor, bytes, 0));
+    const count = readAtOnce(descriptor, bytes, 0);
+    return count === size ? bytes : bytes.subarray(0, count);
   } catch (error) {
     return fileError('read', path, error, 'reader');
   } finally {
