@@ -15,6 +15,7 @@ import { invariant } from '../base/errors.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
 import { digestBytes, emptyDigest, fanOut, leafOf, leavesCount } from './digest-tree.ts';
 import type { Entry, EntryChange } from './entry.ts';
+import { LeafChanges } from './leaf-changes.ts';
 import {
   emptyRows,
   findRow,
@@ -45,9 +46,6 @@ export interface Leaf {
   /** Undefined where it has not been computed. */
   readonly digest: ByteString | undefined;
 }
-
-/** Changes looked at between two breaths. */
-const changesPerBreath = 2_000;
 
 /** An immutable table of entries. */
 export class Manifest {
@@ -114,10 +112,10 @@ export class Manifest {
    * manifest where they change nothing.
    */
   with(changes: readonly EntryChange[]): Manifest {
-    const touched: TouchedLeaves = new Map();
-    for (const change of changes) touch(touched, change);
+    const byLeaf = new LeafChanges();
+    for (const change of changes) byLeaf.add(change);
     return this.#withBranches(
-      Array.from(touched, ([at, leaves]) => [at, this.#branches[at]!.with(leaves, this.#tools)]),
+      Array.from(byLeaf.branches(), ([at, leaves]) => this.#branchWith(at, leaves)),
     );
   }
 
@@ -125,19 +123,10 @@ export class Manifest {
    * The same for any number of changes, without holding the loop. The more at once the better: few
    * changes cost a leaf each, many share the leaves.
    */
-  async withMany(
-    changes: Iterable<EntryChange>,
-    clock: Pick<Clock, 'breathe'>,
-  ): Promise<Manifest> {
-    const touched: TouchedLeaves = new Map();
-    let count = 0;
-    for (const change of changes) {
-      touch(touched, change);
-      if (++count % changesPerBreath === 0) await clock.breathe();
-    }
-    const branches: [number, Branch][] = [];
-    for (const [at, leaves] of touched) {
-      branches.push([at, this.#branches[at]!.with(leaves, this.#tools)]);
+  async withMany(changes: LeafChanges, clock: Pick<Clock, 'breathe'>): Promise<Manifest> {
+    const branches: ChangedBranch[] = [];
+    for (const [at, leaves] of changes.branches()) {
+      branches.push(this.#branchWith(at, leaves));
       await clock.breathe();
     }
     return this.#withBranches(branches);
@@ -236,7 +225,11 @@ export class Manifest {
     for (let leaf = 0; leaf < leavesCount; leaf++) yield* this.leafEntries(leaf);
   }
 
-  #withBranches(changed: readonly (readonly [at: number, branch: Branch])[]): Manifest {
+  #branchWith(at: number, leaves: ReadonlyMap<number, readonly EntryChange[]>): ChangedBranch {
+    return [at, this.#branches[at]!.with(leaves, this.#tools)];
+  }
+
+  #withBranches(changed: readonly ChangedBranch[]): Manifest {
     if (changed.every(([at, branch]) => branch === this.#branches[at])) return this;
     const branches = [...this.#branches];
     for (const [at, branch] of changed) branches[at] = branch;
@@ -252,23 +245,8 @@ interface Tools extends ManifestOptions {
   readonly scratch: ByteWriter;
 }
 
-/** Changes by branch, and in there by leaf. */
-type TouchedLeaves = Map<number, Map<number, EntryChange[]>>;
-
-function touch(touched: TouchedLeaves, change: EntryChange): void {
-  const { path, entry } = change;
-  invariant(
-    entry === undefined || entry.path === path,
-    'a change and its entry have the same path',
-  );
-  const leaf = leafOf(path);
-  const at = Math.floor(leaf / fanOut);
-  let leaves = touched.get(at);
-  if (leaves === undefined) touched.set(at, leaves = new Map());
-  const changes = leaves.get(leaf);
-  if (changes === undefined) leaves.set(leaf, [change]);
-  else changes.push(change);
-}
+/** A branch in the place of the one that was there. */
+type ChangedBranch = readonly [at: number, branch: Branch];
 
 /** 64 leaves, and their digests as far as somebody asked for them. */
 class Branch {
@@ -312,7 +290,7 @@ class Branch {
     return new Branch(leaves, count, bytes, digests, stale);
   }
 
-  with(changed: ReadonlyMap<number, EntryChange[]>, tools: Tools): Branch {
+  with(changed: ReadonlyMap<number, readonly EntryChange[]>, tools: Tools): Branch {
     const leaves = [...this.leaves];
     const stale = new Set(this.#staleLeaves);
     let { count, bytes } = this;

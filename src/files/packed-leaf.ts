@@ -4,7 +4,7 @@
  * Rows are those of `rows.ts`, sorted by path. Nothing here is checked: the rows are this node's
  * own. An array is never changed once it is in a manifest.
  */
-import { type BytePath, type ByteString, compareByteStrings, equalBytes } from '../base/bytes.ts';
+import { type BytePath, type ByteString, equalBytes } from '../base/bytes.ts';
 import type { ByteWriter } from '../base/cursor.ts';
 import { invariant } from '../base/errors.ts';
 import { type HashAlgorithm, hashBytes } from '../ports.ts';
@@ -137,9 +137,10 @@ export function writeDigested(
 /** The changes sorted by path, the last one of each path only. */
 function inOrder(changes: readonly EntryChange[]): readonly EntryChange[] {
   if (changes.length < 2) return changes;
-  // Sorting is stable: of two changes of one path the later stays the later.
-  const sorted = changes.toSorted((left, right) => compareByteStrings(left.path, right.path));
-  return sorted.filter((change, i) => change.path !== sorted[i + 1]?.path);
+  const byPath = new Map<BytePath, EntryChange>();
+  for (const change of changes) byPath.set(change.path, change);
+  // Texts sort natively, without a call for each pair: the order of byte strings is that of bytes.
+  return [...byPath.keys()].sort().map((path) => byPath.get(path)!);
 }
 
 function copyRows(rows: Uint8Array, start: number, end: number, writer: ByteWriter): void {

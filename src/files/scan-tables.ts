@@ -7,12 +7,11 @@
  */
 import type { BytePath, ByteString } from '../base/bytes.ts';
 import { invariant } from '../base/errors.ts';
-import { slices } from '../base/transaction.ts';
 import type { Clock, HashAlgorithm, Hashing } from '../ports.ts';
-import { leafOf } from './digest-tree.ts';
-import type { Entry, EntryChange } from './entry.ts';
+import type { Entry } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
+import { LeafChanges } from './leaf-changes.ts';
 import type { SetLeaf } from './leaf-table.ts';
 import { Manifest } from './manifest.ts';
 import { joinPath } from './paths.ts';
@@ -25,17 +24,17 @@ import { tablesFromStore } from './stored-tables.ts';
  */
 const unstoredMs = 10_000;
 
-/** Records looked at between two breaths. */
-const recordsPerBreath = 1_000;
-
 /** What was found of a file that was read, or put into its place. */
 export interface KnownFile {
   readonly entry: Entry;
   readonly record: FileRecord;
 }
 
-/** Changes by set and path. */
-type Changes = Map<string, Map<BytePath, EntryChange>>;
+/** What has become of a set. */
+export interface SetChange {
+  readonly before: Manifest;
+  readonly after: Manifest;
+}
 
 /** What is known of the files of all sets. */
 export class ScanTables {
@@ -45,12 +44,13 @@ export class ScanTables {
   readonly #algorithm: HashAlgorithm;
   readonly #saved: IndexStore | undefined;
   readonly #manifests = new Map<string, Manifest>();
-  /** The manifests with what has been found since: what is stored, or about to be. */
+  /**
+   * The manifests with what has been found since, and is told at the end of a scan that is not
+   * stopped: what is stored, or about to be.
+   */
   readonly #ahead = new Map<string, Manifest>();
-  /** Found, but not in the manifests yet: all of it is at the end of a scan. */
-  readonly #found: Changes = new Map();
-  /** Found, but not in the tables that are ahead yet. */
-  readonly #fresh: Changes = new Map();
+  /** What became known since, by set: not in the tables that are ahead yet. */
+  readonly #fresh = new Map<string, LeafChanges>();
   /** Leaves to be stored, by set; and when that was done last. */
   readonly #unstored = new Map<string, Set<number>>();
   #storedMs: number;
@@ -107,68 +107,59 @@ export class ScanTables {
   hasHash(path: BytePath, hash: ByteString): boolean {
     const set = this.#sets.setOf(path)?.name;
     if (set === undefined) return false;
-    const fresh = this.#fresh.get(set)?.get(path);
+    const fresh = this.#fresh.get(set)?.find(path);
     if (fresh !== undefined) return fresh.entry?.hash === hash;
     return this.#ahead.get(set)!.hasHash(path, hash);
   }
 
-  /**
-   * Takes up what is known of a file now; undefined where it is gone.
-   * @param isFound whether that is to be told by `takeUpFound`
-   */
-  record(path: BytePath, known: KnownFile | undefined, isFound: boolean): void {
+  /** Takes up what is known of a file now; undefined where it is gone. */
+  record(path: BytePath, known: KnownFile | undefined): void {
     if (known === undefined) this.#index.delete(path);
     else this.#index.set(path, known.record);
     const set = this.#sets.setOf(path)?.name;
     if (set === undefined) return;
-    const change = { path, entry: known?.entry };
-    noteChange(this.#fresh, set, change);
-    if (isFound) noteChange(this.#found, set, change);
+    let fresh = this.#fresh.get(set);
+    if (fresh === undefined) this.#fresh.set(set, fresh = new LeafChanges());
+    fresh.add({ path, entry: known?.entry });
   }
 
-  /** Puts what was found into the manifests, and tells what really differs. */
-  async takeUpFound(): Promise<Map<string, EntryChange[]>> {
-    const report = new Map<string, EntryChange[]>();
-    for (const [set, found] of this.#found) {
+  /** Puts what was found, and stored, into the manifests; tells which contents really differ. */
+  async takeUpFound(): Promise<Map<string, SetChange>> {
+    const report = new Map<string, SetChange>();
+    for (const [set, after] of this.#ahead) {
       const before = this.manifest(set);
-      const changes: EntryChange[] = [];
-      for (const slice of slices(found.values(), recordsPerBreath)) {
-        changes.push(...slice.filter((change) => isDifferent(before, change)));
-        await this.#ports.clock.breathe();
-      }
-      this.#manifests.set(set, this.#ahead.get(set)!);
-      if (changes.length > 0) report.set(set, changes);
+      await before.prepareDigests(this.#ports.clock);
+      this.#manifests.set(set, after);
+      // A new time alone is nothing to tell anybody, and in no digest.
+      if (before.rootDigest !== after.rootDigest) report.set(set, { before, after });
     }
-    this.#found.clear();
     return report;
   }
 
   /** Puts into the manifests what nobody has to be told about. */
   async takeUpKnown(): Promise<void> {
-    const changes = await this.#goAhead();
-    for (const [set, known] of changes) {
-      const found = this.#found.get(set);
-      for (const { path } of known) found?.delete(path);
+    const { clock } = this.#ports;
+    const fresh = new Map(this.#fresh);
+    const before = new Map(this.#ahead);
+    await this.#goAhead();
+    for (const [set, changes] of fresh) {
+      const manifest = this.manifest(set);
       // What a stopped scan has found is still to be told, and so not in the manifests.
-      const isAll = found === undefined || found.size === 0;
-      const after = isAll
-        ? this.#ahead.get(set)!
-        : await this.manifest(set).withMany(known, this.#ports.clock);
+      const isAll = manifest === before.get(set);
+      const after = isAll ? this.#ahead.get(set)! : await manifest.withMany(changes, clock);
       this.#manifests.set(set, after);
     }
     await this.store(false);
   }
 
-  /** Brings the tables that are ahead up to date; gives what was new. */
-  async #goAhead(): Promise<Map<string, EntryChange[]>> {
-    const changes = new Map<string, EntryChange[]>();
-    for (const [set, fresh] of this.#fresh) changes.set(set, [...fresh.values()]);
+  /** Brings the tables that are ahead up to date. */
+  async #goAhead(): Promise<void> {
+    const fresh = new Map(this.#fresh);
     this.#fresh.clear();
-    for (const [set, known] of changes) {
-      this.#ahead.set(set, await this.#ahead.get(set)!.withMany(known, this.#ports.clock));
-      this.#unstore(set, known.map(({ path }) => leafOf(path)));
+    for (const [set, changes] of fresh) {
+      this.#ahead.set(set, await this.#ahead.get(set)!.withMany(changes, this.#ports.clock));
+      this.#unstore(set, changes.leaves());
     }
-    return changes;
   }
 
   /** Stores what is new: at the end of a scan, or where that was long ago. */
@@ -218,7 +209,7 @@ export class ScanTables {
     const { clock } = this.#ports;
     for (const table of this.#ahead.values()) {
       for (const { path } of table.entries()) {
-        if (this.#index.get(path) === undefined) this.record(path, undefined, false);
+        if (this.#index.get(path) === undefined) this.record(path, undefined);
         await clock.breathe();
       }
     }
@@ -239,18 +230,4 @@ export class ScanTables {
       for (const at of leaves) yield { ...table.leaf(at), set };
     }
   }
-}
-
-// ---
-
-function noteChange(changes: Changes, set: string, change: EntryChange): void {
-  let ofSet = changes.get(set);
-  if (ofSet === undefined) changes.set(set, ofSet = new Map());
-  ofSet.set(change.path, change);
-}
-
-/** Whether a change is one of content; a new time alone is nothing to tell anybody. */
-function isDifferent(before: Manifest, change: EntryChange): boolean {
-  const known = before.get(change.path);
-  return known?.hash !== change.entry?.hash || known?.size !== change.entry?.size;
 }

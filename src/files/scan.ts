@@ -20,7 +20,6 @@ import type {
   Logger,
   TreeReader,
 } from '../ports.ts';
-import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
 import type { IndexStore } from './index-store.ts';
 import type { Manifest } from './manifest.ts';
@@ -28,7 +27,7 @@ import { isBelow } from './paths.ts';
 import { type FileRecord, hasSameFacts, makeRecord, ScanIndex } from './scan-index.ts';
 import { type Itinerary, type PassContext, ScanPass, type ScanProgress } from './scan-pass.ts';
 import { type ScanProblem, ScanProblems } from './scan-problems.ts';
-import { type KnownFile, ScanTables } from './scan-tables.ts';
+import { type KnownFile, ScanTables, type SetChange } from './scan-tables.ts';
 
 export type { ScanProgress } from './scan-pass.ts';
 export type { ScanProblem } from './scan-problems.ts';
@@ -69,8 +68,8 @@ export type ScanScope =
 
 /** What a scan found. */
 export interface ScanReport extends ScanProgress {
-  /** What differs from the manifests before, by set; sets without changes are not in it. */
-  readonly changes: ReadonlyMap<string, readonly EntryChange[]>;
+  /** The sets whose contents differ from the manifests before. */
+  readonly changes: ReadonlyMap<string, SetChange>;
   /** What cannot be taken into account, as of the last look at each place. */
   readonly problems: readonly ScanProblem[];
   /** Names of the sets whose directory does not exist; they have no entries. */
@@ -201,7 +200,7 @@ export class Scanner {
         if (this.#sets.setOf(path) === undefined) continue;
         const record = makeRecord(facts, checkedMs, true);
         const entry = { path, size: record.size, mtimeMs: record.mtimeMs, hash };
-        this.#record(path, { entry, record }, false);
+        this.#record(path, { entry, record });
       }
       await this.#tables.takeUpKnown();
     });
@@ -210,7 +209,7 @@ export class Scanner {
   /** Takes up that this program has just removed files. */
   forget(paths: readonly BytePath[]): Promise<void> {
     return this.#turns.run(async () => {
-      for (const path of paths) this.#record(path, undefined, false);
+      for (const path of paths) this.#record(path, undefined);
       await this.#tables.takeUpKnown();
     });
   }
@@ -240,7 +239,7 @@ export class Scanner {
         unlisted: this.#unlisted,
         algorithm: this.#options.algorithm,
         racyWindowMs: this.#options.racyWindowMs,
-        note: (path, found) => this.#record(path, found, true),
+        note: (path, found) => this.#record(path, found),
         doubt: (path, known) => {
           if (known !== undefined) this.#index.set(path, { ...known, isSettled: false });
           this.#doubtful.add(path);
@@ -292,9 +291,9 @@ export class Scanner {
   }
 
   /** Takes up what is known of one file now. */
-  #record(path: BytePath, known: KnownFile | undefined, isFound: boolean): void {
+  #record(path: BytePath, known: KnownFile | undefined): void {
     if (known?.record.isSettled === false) this.#doubtful.add(path);
     else this.#doubtful.delete(path);
-    this.#tables.record(path, known, isFound);
+    this.#tables.record(path, known);
   }
 }

@@ -1,8 +1,8 @@
 /** The tables of all sets from what was stored of them. */
 import { toHex } from '../base/bytes.ts';
 import type { Clock } from '../ports.ts';
-import type { EntryChange } from './entry.ts';
 import type { SetTable } from './file-set.ts';
+import { LeafChanges } from './leaf-changes.ts';
 import type { StoredLeaves, Tables } from './index-store.ts';
 import { Manifest, type ManifestOptions } from './manifest.ts';
 
@@ -23,11 +23,11 @@ export async function tablesFromStore(
     tables.set(name, Manifest.fromLeaves(options, leaves));
   }
   if (!stored.isSameRules) {
-    const changes = new Map<string, EntryChange[]>(sets.sets.map(({ name }) => [name, []]));
+    const changes = new Map(sets.sets.map(({ name }) => [name, new LeafChanges()]));
     for (const leaves of bySet.values()) {
       for (const entry of Manifest.fromLeaves(options, leaves).entries()) {
         const set = sets.setOf(entry.path);
-        if (set !== undefined) changes.get(set.name)!.push({ path: entry.path, entry });
+        if (set !== undefined) changes.get(set.name)!.add({ path: entry.path, entry });
       }
       await clock.breathe();
     }

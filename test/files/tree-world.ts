@@ -9,7 +9,7 @@ import {
   type ApplyOptions,
   laterApplyMigrations,
 } from '../../src/files/apply.ts';
-import type { Entry } from '../../src/files/entry.ts';
+import type { Entry, EntryChange } from '../../src/files/entry.ts';
 import { type FileSet, SetTable } from '../../src/files/file-set.ts';
 import {
   directoryMigrations,
@@ -17,7 +17,14 @@ import {
   IndexStore,
   leafMigrations,
 } from '../../src/files/index-store.ts';
-import { Scanner, type ScannerOptions, type ScanScope } from '../../src/files/scan.ts';
+import { changesFromLeaves } from '../../src/files/plan.ts';
+import {
+  Scanner,
+  type ScannerOptions,
+  type ScanReport,
+  type ScanScope,
+} from '../../src/files/scan.ts';
+import { differingLeaves } from '../../src/files/table-difference.ts';
 import { versionMigrations, VersionStore } from '../../src/files/version-store.ts';
 import type { Ports } from '../../src/ports.ts';
 import type { DiskOptions } from '../sim/disk.ts';
@@ -145,4 +152,14 @@ export function bytesOf(content: string): Uint8Array {
 /** Paths as byte strings. */
 export function paths(...texts: string[]): BytePath[] {
   return texts.map(fromText);
+}
+
+/** The changes of one set that a scan reports. */
+export function changesOf({ changes }: ScanReport, set: string): EntryChange[] {
+  const change = changes.get(set);
+  if (change === undefined) return [];
+  const leaves = differingLeaves(change.before, change.after);
+  return leaves.flatMap((leaf) =>
+    changesFromLeaves(change.before.leafEntries(leaf), change.after.leafEntries(leaf))
+  );
 }
