@@ -3,6 +3,7 @@
  * a file has to be in place of one, it is in nobody's interest.
  */
 import { type BytePath, fromText } from '../base/bytes.ts';
+import { codeOf } from '../base/errors.ts';
 import type { TreeReader, TreeWriter } from '../ports.ts';
 import type { FileSet, SetTable } from './file-set.ts';
 import { joinPath } from './paths.ts';
@@ -46,7 +47,9 @@ export async function removeLeftDirectory(
   if (await files.removeDirectory(directory)) return true;
   if (pruneFiles.length === 0) return false;
   const names = new Set(pruneFiles.map(fromText));
-  const { items, unreadable } = await files.list(directory, false);
+  const listing = await listed(files, directory);
+  if (listing === undefined) return false;
+  const { items, unreadable } = listing;
   const paths = items.map(({ name }) => joinPath(directory, name));
   const isLeft = unreadable.length === 0 &&
     items.every(({ kind, name }) => kind === 'file' && names.has(name)) &&
@@ -54,4 +57,14 @@ export async function removeLeftDirectory(
   if (!isLeft) return false;
   for (const path of paths) await files.remove(path);
   return await files.removeDirectory(directory);
+}
+
+/** What is in a directory; undefined where it is gone. */
+async function listed(files: Pick<TreeReader, 'list'>, directory: BytePath) {
+  try {
+    return await files.list(directory, false);
+  } catch (error) {
+    if (codeOf(error) === 'notFound') return undefined;
+    throw error;
+  }
 }

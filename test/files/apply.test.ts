@@ -430,7 +430,7 @@ test('Applier.remove() prunes a directory in which nothing but certain files is 
     'inner/keep.me',
   ];
   for (const path of all) operator.write(`etc/rules/${path}`, path);
-  const leaving = all.filter((path) => /[1-5]$/.test(path))
+  const leaving = [...all.filter((path) => /[1-5]$/.test(path)), 'not/there']
     .map((path) => ({ path: `etc/rules/${path}` }));
   const report = await tree.run(applier.remove(sets[0]!, leaving, 4));
   assert.deepEqual(shown(report.failures), []);
