@@ -247,8 +247,8 @@ class SystemWatch implements TreeWatch {
   }
 
   #fail(directory: BytePath, error: unknown): void {
-    // It has vanished just now: the watch above it tells when it is back.
-    if (saysAbsent(error)) return;
+    // It has vanished just now, or what it was in is a file now: the watch above tells when it is back.
+    if (saysAbsent(error) || systemCode(error) === 'ENOTDIR') return;
     this.#failed.add(directory);
     this.#warn(directory, error);
   }

@@ -174,6 +174,17 @@ test('Watcher watches a directory until it is taken away, however often it was a
   assert.equal(watch.isWhole, true);
 });
 
+test('Watcher takes a directory that has just become a file, or is below one, for gone', () => {
+  const { watch, warnings } = watchTree(['d'], (root) => {
+    fs.mkdirSync(join(root, 'd'));
+    fs.writeFileSync(join(root, 'd/file'), '');
+  });
+  watch.add('d/file/below');
+  watch.add('d/none/below');
+  assert.equal(watch.isWhole, true);
+  assert.deepEqual(warnings, []);
+});
+
 test('Watcher says nothing after it was closed', async () => {
   const tree = watchTree(['']);
   const other = watchTree(['']);
