@@ -99,6 +99,17 @@ export class Manifest {
     return at < 0 ? undefined : unpackRow(new ByteReader(rows, at), algorithm);
   }
 
+  /** The entry of a path, where it has this hash: for less than `get`, which makes texts of both. */
+  getWithHash(path: BytePath, hash: ByteString): Entry | undefined {
+    const { algorithm } = this.#tools;
+    const rows = this.leafRows(leafOf(path));
+    const at = findRow(rows, path, algorithm);
+    if (at < 0 || !hasHash(rows, at, hash, algorithm)) return undefined;
+    const reader = new ByteReader(rows, at);
+    reader.skip(reader.u16());
+    return { path, size: reader.u48(), mtimeMs: reader.f64(), hash };
+  }
+
   /** Whether a path has an entry, and that this hash. */
   hasHash(path: BytePath, hash: ByteString): boolean {
     const { algorithm } = this.#tools;

@@ -37,7 +37,8 @@ export function hasHash(
   hash: ByteString,
   algorithm: HashAlgorithm,
 ): boolean {
-  const start = rowEnd(rows, at, algorithm) - hashBytes[algorithm];
+  if (hash.length !== hashBytes[algorithm]) return false;
+  const start = rowEnd(rows, at, algorithm) - hash.length;
   for (let i = 0; i < hash.length; i++) if (rows[start + i] !== hash.charCodeAt(i)) return false;
   return true;
 }

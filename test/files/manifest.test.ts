@@ -84,6 +84,15 @@ test('Manifest.empty() has digests of zeros at every level', () => {
   assert.equal(manifest.get('a'), undefined);
 });
 
+test('Manifest.getWithHash() gives the entry of a path only where it has that whole hash', () => {
+  const [one, other] = [entry('a', 'x'), entry('b', 'y')];
+  const manifest = Manifest.fromEntries(options, [one, other]);
+  assert.deepEqual(manifest.getWithHash('a', one.hash), one);
+  assert.equal(manifest.getWithHash('a', other.hash), undefined);
+  assert.equal(manifest.getWithHash('a', one.hash.slice(0, 8)), undefined);
+  assert.equal(manifest.getWithHash('c', one.hash), undefined);
+});
+
 test('Manifest.with() leaves the manifest that it was made from as it was', () => {
   const one = Manifest.fromEntries(options, [entry('a', 'x'), entry('b', 'y')]);
   const digest = one.rootDigest;
@@ -173,7 +182,9 @@ test('Manifest behaves like a Map through thousands of changes', () => {
     assert.equal(manifest.count, model.size);
     assert.equal(manifest.bytes, model.values().reduce((sum, entry) => sum + entry.size, 0));
     const path = wordPath(random);
-    assert.deepEqual(manifest.get(path), model.get(path));
+    const known = model.get(path);
+    assert.deepEqual(manifest.get(path), known);
+    if (known !== undefined) assert.deepEqual(manifest.getWithHash(path, known.hash), known);
     if (round % 50 !== 0) continue;
     assert.deepEqual([...manifest.entries()], inLeafOrder(model.values()));
     const prefix = [...model.keys()][0]?.slice(0, 3) ?? '';

@@ -190,8 +190,8 @@ function publishedEntry(
   { path, hash, offset }: Pick<BundleItem, 'path' | 'hash' | 'offset'>,
 ): Entry | undefined {
   const manifest = set === undefined ? undefined : publication.latest.value?.manifests.get(set);
-  const entry = manifest?.get(path);
-  return entry?.hash === hash && offset <= entry.size ? entry : undefined;
+  const entry = manifest?.getWithHash(path, hash);
+  return entry !== undefined && offset <= entry.size ? entry : undefined;
 }
 
 /** @throws ClusterError `changed` where a path does not have this content any more */
