@@ -34,7 +34,7 @@ export interface ReadingContext {
 }
 
 /** Files and bytes of one call of `tree.hash`: enough to keep it busy, and a stop is soon heard. */
-const batchCountMax = 256;
+const batchCountMax = 512;
 const batchBytesMax = 16 * 1024 * 1024;
 
 /** What a new file counts in a batch, bytes: what it has is seen when it is read. */

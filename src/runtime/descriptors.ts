@@ -52,12 +52,20 @@ export function regularFacts(descriptor: number): FileFacts {
   return facts;
 }
 
-/** Fills the buffer from a position; gives the number of bytes, fewer only at the file's end. */
-export function readAtOnce(descriptor: number, buffer: Uint8Array, position: number): number {
+/**
+ * Fills the buffer, or `length` bytes of it from `start` on, from a position; gives the number of
+ * bytes, fewer only at the file's end.
+ */
+export function readAtOnce(
+  descriptor: number,
+  buffer: Uint8Array,
+  position: number,
+  start = 0,
+  length: number = buffer.length - start,
+): number {
   let count = 0;
-  while (count < buffer.length) {
-    const wanted = buffer.length - count;
-    const got = fs.readSync(descriptor, buffer, count, wanted, position + count);
+  while (count < length) {
+    const got = fs.readSync(descriptor, buffer, start + count, length - count, position + count);
     if (got === 0) break;
     count += got;
   }

@@ -81,24 +81,33 @@ export class Md5Lanes {
     return new Md5Lanes(memory, instance.exports['run'] as (blocks: number) => void, digestOne);
   }
 
+  /** Where contents are; the next one is to be put at `end`. */
+  get memory(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /** Where the next content starts. */
+  get end(): number {
+    return this.#end;
+  }
+
   /**
-   * Where to put the next content of `length` bytes (at most `contentBytesMax`); undefined when
-   * there is no room before the next `digests()`.
+   * Whether there is room for a content of `length` bytes (at most `contentBytesMax`) before the
+   * next `digests()`.
    */
-  room(length: number): Uint8Array | undefined {
-    if (!this.#hasRoom(length)) return undefined;
-    return this.#bytes.subarray(this.#end, this.#end + length);
+  hasRoom(length: number): boolean {
+    return this.#end + blocksOf(length) * blockBytes <= layout.contents + arenaBytes;
   }
 
   /** Takes in a content that is elsewhere in memory; false where there is no room for it. */
   put(content: Uint8Array): boolean {
-    if (!this.#hasRoom(content.length)) return false;
+    if (!this.hasRoom(content.length)) return false;
     this.#bytes.set(content, this.#end);
     this.add(content.length);
     return true;
   }
 
-  /** Takes in the content that was put where `room` said. */
+  /** Takes in the content that was put at `end`. */
   add(length: number): void {
     const blocks = blocksOf(length);
     const address = this.#end;
@@ -161,10 +170,6 @@ export class Md5Lanes {
       for (let i = 0; i < 4; i++) this.#digest[word * 4 + i] = this.#bytes[at + i]!;
     }
     return fromBytes(this.#digest);
-  }
-
-  #hasRoom(length: number): boolean {
-    return this.#end + blocksOf(length) * blockBytes <= layout.contents + arenaBytes;
   }
 }
 
