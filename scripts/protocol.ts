@@ -33,6 +33,9 @@ const purposes: Readonly<Record<MessageName, string>> = {
   'integrity.rows': 'Asks for the rows of leaves. The bulk data are packed rows, leaf after leaf',
   'content.fetch': 'Asks for contents. The bulk data are a bundle',
   'integrity.published': 'Tells that there is a new generation',
+  'integrity.announced': 'Tells that there is a new generation, and what it changes, so that a ' +
+    'worker which has the one before need not ask. Only to workers with the feature `announce`, ' +
+    'and only of small changes',
   'node.report':
     'Tells the master how the worker is doing, for its status: in a new session, and when it has changed',
   'agents.report': 'Brings records of agents; the reply comes when they are on the master’s disk',

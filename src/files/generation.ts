@@ -41,6 +41,15 @@ export interface Delta {
   readonly changes: Changes;
 }
 
+/** The last publication, as it differs from the one before. */
+export interface LastStep {
+  readonly toNumber: number;
+  /** Root digests of the sets before it, by name. */
+  readonly roots: ReadonlyMap<string, ByteString>;
+  readonly changes: Changes;
+  readonly changesCount: number;
+}
+
 /** What the history keeps at most. */
 export interface HistoryOptions {
   /**
@@ -108,6 +117,15 @@ export class GenerationHistory {
     ) {
       this.#changesCount -= this.#steps.shift()!.changesCount;
     }
+  }
+
+  /** What the latest publication changed; undefined where that is not retained. */
+  get lastStep(): LastStep | undefined {
+    const step = this.#steps.at(-1);
+    if (step === undefined || this.#latest === undefined) return undefined;
+    const { changes } = this.#mergedFrom(this.#steps.length - 1);
+    const { roots, changesCount } = step;
+    return { toNumber: this.#latest.number, roots, changes, changesCount };
   }
 
   /**

@@ -11,6 +11,7 @@ import type { Generation } from '../files/generation.ts';
 import { Publication } from '../files/publication.ts';
 import { changesBetween } from '../files/table-difference.ts';
 import type { Logger, PlainPorts } from '../ports.ts';
+import { Announcer } from '../tasks/integrity/announcement.ts';
 import { compareHandlers } from '../tasks/integrity/compare.ts';
 import { transferHandlers } from '../tasks/integrity/transfer.ts';
 import { LocalIntegrity } from '../tasks/local-integrity.ts';
@@ -295,7 +296,7 @@ export class MasterNode {
         config: this.#config,
         facts: this.facts,
         algorithm: this.#storage.algorithm,
-        contents: this.#contentHandlers(),
+        ...this.#contents(),
       },
     );
   }
@@ -322,16 +323,21 @@ export class MasterNode {
     );
   }
 
-  #contentHandlers() {
+  /** What workers are answered about files, and what they are told without having asked. */
+  #contents() {
     const { integrity } = this.#config;
+    const options = {
+      algorithm: this.#storage.algorithm,
+      compress: integrity.compress,
+      cache: this.#bundles,
+      bundleBytesMax: integrity.batchBytes,
+    };
     return {
-      ...compareHandlers(this.#ports, this.#publication),
-      ...transferHandlers(this.#ports, this.#publication, {
-        algorithm: this.#storage.algorithm,
-        compress: integrity.compress,
-        cache: this.#bundles,
-        bundleBytesMax: integrity.batchBytes,
-      }),
+      announcer: new Announcer(this.#ports, this.#publication, options),
+      contents: {
+        ...compareHandlers(this.#ports, this.#publication),
+        ...transferHandlers(this.#ports, this.#publication, options),
+      },
     };
   }
 }

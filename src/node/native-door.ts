@@ -11,11 +11,14 @@ import type { NodeRegistry } from '../identity/node-registry.ts';
 import type { HashAlgorithm, Listener, NodeIdentity, Ports, Stream } from '../ports.ts';
 import { Acceptor, type Peer } from '../session/acceptor.ts';
 import type { HandlersFor } from '../session/handlers.ts';
+import { Session } from '../session/session.ts';
 import { Renewal, renewByAuthority } from '../tasks/certificates.ts';
+import type { Announcer } from '../tasks/integrity/announcement.ts';
 import type { compareHandlers } from '../tasks/integrity/compare.ts';
 import type { transferHandlers } from '../tasks/integrity/transfer.ts';
 import { keepAliveHandlers, SilenceSweep } from '../tasks/keep-alive.ts';
 import type { Task } from '../tasks/task.ts';
+import { announceFeature } from '../wire/handshake.ts';
 import type { PayloadOf } from '../wire/messages.ts';
 import type { NodesDocument, PeerDocument } from './documents.ts';
 import type { MasterAgents } from './master-agents.ts';
@@ -46,6 +49,9 @@ export class NativeDoor {
   readonly #config: Config;
   readonly #facts: NodeFacts;
   readonly #acceptor: Acceptor;
+  readonly #announcer: Announcer;
+  /** Number of the generation that workers are told of. */
+  #publishedNumber = 0;
   readonly #reports = new Map<string, PayloadOf<'node.report'>>();
   #listener: Listener | undefined;
 
@@ -56,12 +62,14 @@ export class NativeDoor {
       readonly facts: NodeFacts;
       readonly algorithm: HashAlgorithm;
       readonly contents: ContentHandlers;
+      readonly announcer: Announcer;
     },
   ) {
-    const { config, facts, algorithm, contents } = options;
+    const { config, facts, algorithm, contents, announcer } = options;
     this.#ports = ports;
     this.#config = config;
     this.#facts = facts;
+    this.#announcer = announcer;
     const { identity, version, epoch } = facts;
     const { clock, log } = ports;
     this.membership = new Membership(ports, ports, identity);
@@ -111,11 +119,20 @@ export class NativeDoor {
     ];
   }
 
-  /** Tells all workers of a generation. */
-  published({ number }: Generation): void {
-    for (const { session } of this.peers.values()) {
-      session.event('integrity.published', { generation: number });
+  /**
+   * Tells all workers of a generation: with what changed, where that is little, all but those that
+   * cannot take it or have not even taken what was sent before.
+   */
+  published(generation: Generation): void {
+    this.#publishedNumber = generation.number;
+    const able: Session[] = [];
+    const others: Session[] = [];
+    for (const { session, agreement } of this.peers.values()) {
+      const isAble = agreement.features.has(announceFeature) && session.isIdle;
+      (isAble ? able : others).push(session);
     }
+    tellNumber(others, generation);
+    if (able.length > 0) void this.#announce(generation, able);
   }
 
   /** Ends the session of a worker that does not answer, if there is one. Never rejects. */
@@ -172,6 +189,21 @@ export class NativeDoor {
     };
   }
 
+  /** Never rejects. */
+  async #announce(generation: Generation, sessions: readonly Session[]): Promise<void> {
+    try {
+      const announcement = await this.#announcer.make(generation);
+      // Of a newer one they are told already.
+      if (this.#publishedNumber !== generation.number) return;
+      if (announcement === undefined) tellNumber(sessions, generation);
+      else Session.eventToAll(sessions, 'integrity.announced', announcement);
+    } catch (error) {
+      // They ask for what changed.
+      tellNumber(sessions, generation);
+      this.#ports.log.log('error', `Cannot announce what changed: ${describeError(error)}`);
+    }
+  }
+
   #greet(peer: Peer): void {
     const { node } = peer.identity;
     this.#reports.delete(node);
@@ -181,6 +213,10 @@ export class NativeDoor {
     log.log('info', `Connected from ${peer.session.remote}, muster ${peer.agreement.version}.`);
     peer.session.closed.catch((error: unknown) => log.log('error', describeError(error)));
   }
+}
+
+function tellNumber(sessions: readonly Session[], { number }: Generation): void {
+  Session.eventToAll(sessions, 'integrity.published', { generation: number });
 }
 
 function peerDocument(

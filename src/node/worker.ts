@@ -233,7 +233,10 @@ export class WorkerNode {
       identify: (stream) => this.#ports.identify(stream),
       handlers: {
         ...keepAliveHandlers,
-        ...publishedHandlers(() => this.#scheduler.wake('integrity')),
+        ...publishedHandlers(
+          () => this.#integrity.announcements,
+          () => this.#scheduler.wake('integrity'),
+        ),
         ...this.agents.groups.handlers(),
       },
     });

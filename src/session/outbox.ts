@@ -52,6 +52,11 @@ export class Outbox {
     return this.#bytesWritten;
   }
 
+  /** Whether nothing waits and nothing is being written. */
+  get isIdle(): boolean {
+    return !this.#isWriting && this.#refusal === undefined;
+  }
+
   /** Resolves when the frame has been written. Who does not wait need not care for failures. */
   control(bytes: Uint8Array): Promise<void> {
     // Before it is handed in: what is written at once does not wait.

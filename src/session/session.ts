@@ -118,6 +118,11 @@ export class Session {
     return { bytesRead: this.#bytesRead, bytesWritten: this.#outbox.bytesWritten };
   }
 
+  /** Whether all that was sent to the peer has left this node. */
+  get isIdle(): boolean {
+    return this.#outbox.isIdle;
+  }
+
   /** The peer is known and accepted: full limits, all messages. */
   open(peer: string): void {
     this.#peer = peer;
@@ -153,6 +158,16 @@ export class Session {
   /** Tells the peer something that needs no answer. Lost if the session ends before it leaves. */
   event<N extends EventName>(name: N, payload: PayloadOf<N>): void {
     void this.#outbox.control(eventFrame(name, payload));
+  }
+
+  /** The same to many peers, put into bytes once. */
+  static eventToAll<N extends EventName>(
+    sessions: readonly Session[],
+    name: N,
+    payload: PayloadOf<N>,
+  ): void {
+    const frame = eventFrame(name, payload);
+    for (const session of sessions) void session.#outbox.control(frame);
   }
 
   /** Ends the session, telling the peer why. Does nothing if it has ended. */

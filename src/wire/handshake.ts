@@ -16,8 +16,11 @@ export const protocolNames = { session: 'muster/1', join: 'muster-join/1' } as c
 /** Protocol versions of this program. */
 export const protocolVersions: readonly number[] = [1];
 
+/** Ability of a worker: takes a small change with the news of it, see `integrity.announced`. */
+export const announceFeature = 'announce';
+
 /** Optional abilities of this program, by name. */
-export const ourFeatures: readonly string[] = ['zstd', 'resume'];
+export const ourFeatures: readonly string[] = ['zstd', 'resume', announceFeature];
 
 /** What both ends have agreed on. Texts of the peer's are safe to be shown. */
 export interface Agreement {

@@ -103,6 +103,28 @@ const checkReply = record({
   ),
 });
 
+const announcement = record({
+  generation,
+  /** All sets of the master. */
+  sets: list(
+    record({
+      name: setName,
+      rules: digest,
+      /** Of the generation before; missing where that had no such set. */
+      from: optional(digest),
+      digest,
+      entriesCount: whole(0),
+      /** As in the answer to a check. */
+      isApproved: flag,
+    }),
+    setsMax,
+  ),
+  /** What changed since the generation before: packed changes. */
+  changes: bytes(16 * 1024),
+  /** A bundle with the contents of the rows in it, in their order, where they are few and small. */
+  contents: optional(bytes(80 * 1024)),
+});
+
 const digestsRequest = record({
   generation,
   set: setName,
@@ -308,6 +330,7 @@ export const messages = {
   'content.ranges': request(19, 'worker', 33 * KiB, rangesRequest, nothing, true),
   // 12 was the same with records of another form, which versions before this one speak.
   'agents.report': request(20, 'worker', 250 * KiB, agentsRequest, agentsReply),
+  'integrity.announced': event(21, 'master', 192 * KiB, announcement),
 } as const;
 
 /** The messages by type. */

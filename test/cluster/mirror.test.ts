@@ -138,6 +138,45 @@ test('a watcher that loses everything delays changes by the time of a sweep, no 
   await world.stop();
 });
 
+test('a small change takes the way to a worker once; one who has another state asks', async () => {
+  const world = new World({ seed: 4 });
+  const aSecond = { minMs: 1_000, typicalMs: 1_000, maxMs: 1_000 };
+  const link = { latency: aSecond, fragmentShare: 0, coalesceShare: 0 };
+  // No round of its own falls into what is measured here.
+  const config = baseConfig.replace('interval = "3s"', 'interval = "10m"')
+    .replace('connect_timeout = "3s"', 'connect_timeout = "30s"');
+  const cluster = new SimCluster(world, { config, workersCount: 2, link });
+  const { master, workers: [first] } = cluster;
+  for (let i = 0; i < 20; i++) master.operator.write(`etc/rules/${i}.xml`, `rule ${i}`);
+  cluster.start();
+  await cluster.converge(60_000);
+  await world.run({ forMs: 30_000 });
+  const msUntilMirrored = async () => {
+    const beganMs = world.nowMs;
+    await cluster.converge(60_000);
+    const takenMs = world.nowMs - beganMs;
+    await world.run({ forMs: 10_000 }); // the workers report
+    return takenMs;
+  };
+  master.operator.write('etc/rules/7.xml', 'another rule');
+  master.operator.write('etc/rules/new.xml', 'a new rule');
+  master.operator.remove('etc/rules/8.xml');
+  const announcedMs = await msUntilMirrored();
+  assert.ok(announcedMs >= 1_000 && announcedMs < 2_000, `${announcedMs} ms`);
+
+  // What is larger is asked for: what changed, then the contents.
+  master.operator.write('etc/rules/large.xml', 'x'.repeat(70_000));
+  const fetchedMs = await msUntilMirrored();
+  assert.ok(fetchedMs >= 3_000 && fetchedMs < 4_000, `${fetchedMs} ms`);
+
+  first!.operator.write('etc/rules/9.xml', 'an edit that the master does not know');
+  master.operator.write('etc/rules/7.xml', 'yet another rule');
+  const askedMs = await msUntilMirrored();
+  assert.ok(askedMs >= 5_000 && askedMs < 12_000, `${askedMs} ms`);
+  assert.deepEqual(cluster.logged('warning'), []);
+  await world.stop();
+});
+
 test('a round that finds nothing is one exchange; a master that was restarted is told anew', async () => {
   const world = new World({ seed: 3 });
   const config = `${baseConfig}\n[[sets]]\nname = "rules"\npath = "etc/rules"\n`;

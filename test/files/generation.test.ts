@@ -56,6 +56,25 @@ test('makeGeneration() has a digest of the names and contents of all sets, whate
   assert.equal(new Set([one.digest, ...digests]).size, others.length + 1);
 });
 
+test('GenerationHistory.lastStep is what the latest publication changed, sorted', () => {
+  const history = new GenerationHistory();
+  const one = generation(1, { rules: empty, lists: empty });
+  assert.equal(history.lastStep, undefined);
+  history.record(undefined, one, new Map());
+  assert.equal(history.lastStep, undefined);
+  const two = publish(history, one, { rules: [change('b', '1'), change('a', '1')] });
+  publish(history, two, { rules: [change('c', '1'), change('b')], lists: [change('l', '1')] });
+  assert.deepEqual(history.lastStep, {
+    toNumber: 3,
+    roots: rootsOf(two, 'rules', 'lists'),
+    changes: new Map([
+      ['rules', [change('b'), change('c', '1')]],
+      ['lists', [change('l', '1')]],
+    ]),
+    changesCount: 3,
+  });
+});
+
 test('GenerationHistory.delta() merges the changes since, the last of each path, sorted', () => {
   const history = new GenerationHistory();
   const one = generation(1, { rules: empty, lists: empty });

@@ -48,6 +48,7 @@ const joinHandlers: HandlersFor<'joiner'> = {
 export const masterHandlers: HandlersFor<'master'> = {
   'session.ping': () => ({}),
   'integrity.published': () => {},
+  'integrity.announced': () => {},
   'groups.offer': refuse,
   'groups.apply': refuse,
   'groups.compare': refuse,

@@ -122,6 +122,10 @@ export const exchanges: Readonly<Record<string, () => Promise<Scene[]>>> = {
       master.event('integrity.published', { generation: 43 });
       return Promise.resolve();
     }),
+    await scene('With what it changes', {}, ({ master }) => {
+      master.event('integrity.announced', payloadSamples['integrity.announced'].valid[0]!);
+      return Promise.resolve();
+    }),
   ],
   'node-report': async () => [
     await scene('The worker tells how it is', { 'node.report': () => ({}) }, async ({ worker }) => {

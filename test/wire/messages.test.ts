@@ -61,11 +61,12 @@ test('messages: ids are unique, found again, and never reused', () => {
     'content.blocks': 18,
     'content.ranges': 19,
     'agents.report': 20,
+    'integrity.announced': 21,
   });
   for (const name of names) {
     assert.equal(messageById(messages[name].id)?.name, name);
   }
-  for (const id of [0, ...givenUp, 21, 255, 65535]) assert.equal(messageById(id), undefined);
+  for (const id of [0, ...givenUp, 22, 255, 65535]) assert.equal(messageById(id), undefined);
 });
 
 test('messages: every payload sample passes the wire and its reader, every bad one is refused', () => {
@@ -98,6 +99,7 @@ test('messages: who may send which is what the roles need', () => {
     'groups.offer',
     'groups.apply',
     'groups.compare',
+    'integrity.announced',
   ]);
 });
 

@@ -91,6 +91,19 @@ const stored: ReplyOf<'groups.apply'> = {
   reason: undefined,
 };
 const leaves: PayloadOf<'groups.compare'> = { from: 0, to: 67_108_863, leaves: new Uint8Array(20) };
+const announcement: PayloadOf<'integrity.announced'> = {
+  generation: 43,
+  sets: [{
+    name: 'rules',
+    rules: digest,
+    from: '\x01'.repeat(16),
+    digest,
+    entriesCount: 12,
+    isApproved: false,
+  }],
+  changes: new Uint8Array([1, 0, 0, 1, 97]),
+  contents: undefined,
+};
 const aContent = { set: 'rules', path: 'etc/lists/large.cdb', hash: '\x00\xff'.repeat(8) };
 const nothing = { valid: [{}], refused: [['', []], ['', null], ['', 'text'], ['', 7]] } as const;
 
@@ -209,6 +222,31 @@ export const payloadSamples: { readonly [N in MessageName]: Samples<PayloadOf<N>
       'generation',
       { generation: Infinity },
     ]],
+  },
+  'integrity.announced': {
+    valid: [
+      announcement,
+      {
+        ...announcement,
+        sets: [{ ...announcement.sets[0]!, from: undefined, isApproved: true }],
+        changes: new Uint8Array(16 * 1024),
+        contents: new Uint8Array(80 * 1024),
+      },
+      {
+        ...announcement,
+        sets: Array.from(
+          { length: 256 },
+          () => ({ ...announcement.sets[0]!, name: 's'.repeat(64) }),
+        ),
+      },
+    ],
+    refused: [
+      ['generation', { ...announcement, generation: -1 }],
+      ['sets', { ...announcement, sets: undefined }],
+      ['sets[0].from', { ...announcement, sets: [{ ...announcement.sets[0]!, from: 'short' }] }],
+      ['changes', { ...announcement, changes: new Uint8Array(16 * 1024 + 1) }],
+      ['contents', { ...announcement, contents: 'text' }],
+    ],
   },
   'node.report': {
     valid: [report, { ...report, halted: [], roundMs: undefined }],

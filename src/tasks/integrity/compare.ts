@@ -81,7 +81,7 @@ export async function compareWithMaster(
   for (let restarts = 0;;) {
     try {
       const comparison = await compareOnce(clock, session, local, signal);
-      await assertTruth(clock, comparison, local);
+      await truthOf(clock, comparison, local);
       return comparison;
     } catch (error) {
       const code = codeOf(error);
@@ -132,9 +132,12 @@ async function compareOnce(
   return { generation: check.generation, differences, ...answers };
 }
 
-/** The changes must lead to the very table that the master announced. */
-async function assertTruth(
-  clock: Clock,
+/**
+ * The changes must lead to the very table whose digest the master gave.
+ * @throws ProtocolError
+ */
+export async function truthOf(
+  clock: Pick<Clock, 'breathe'>,
   comparison: Comparison,
   local: LocalState,
 ): Promise<void> {

@@ -11,6 +11,7 @@ import type { LocalTree } from '../../files/local-tree.ts';
 import type { Plan } from '../../files/plan.ts';
 import type { Clock, Compression, Hashing, Logger, TreeReader } from '../../ports.ts';
 import type { Session } from '../../session/session.ts';
+import type { AnnouncedContents } from './announcement.ts';
 import { bringInBlocks, isWorthBlocks } from './block-transfer.ts';
 import { Intake, type WantedFile } from './intake.ts';
 import { Placing } from './placing.ts';
@@ -62,6 +63,8 @@ export interface ExecutionPorts {
 export interface ExecutionOptions {
   readonly plans: readonly Plan[];
   readonly generation: number;
+  /** Contents that are here already. */
+  readonly contents?: AnnouncedContents | undefined;
   /** Contents asked for in one request, bytes. */
   readonly batchBytes: number;
   readonly signal: AbortSignal;
@@ -175,7 +178,9 @@ export class PlanExecution {
         if (offset !== undefined) wanted.push({ ...item, offset });
       }
       if (wanted.length === 0) return intake;
-      await fetchContents({ compression }, session, wanted, intake, this.#options.signal);
+      const { contents, signal } = this.#options;
+      if (contents?.has(wanted) === true) await contents.handTo(wanted, intake);
+      else await fetchContents({ compression }, session, wanted, intake, signal);
     } finally {
       await intake.close();
       this.placing.failures.push(...intake.failures.splice(0));

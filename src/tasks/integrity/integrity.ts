@@ -10,7 +10,7 @@
  */
 import { PendingReload } from './pending-reload.ts';
 import { Mutex, throwIfAborted } from '../../base/async.ts';
-import { ClusterError } from '../../base/errors.ts';
+import { ClusterError, describeError, ProtocolError } from '../../base/errors.ts';
 import type { Applier } from '../../files/apply.ts';
 import type { GuardConfig } from '../../files/guard.ts';
 import type { Halts } from '../../files/halts.ts';
@@ -32,6 +32,7 @@ import type { HandlersFor } from '../../session/handlers.ts';
 import type { Session } from '../../session/session.ts';
 import type { RoundReport, Task, Turn } from '../task.ts';
 import type { AppliedState } from './applied-state.ts';
+import { type Announced, Announcements, readAnnouncement } from './announcement.ts';
 import { compareWithMaster, type Comparison } from './compare.ts';
 import { nothingYet, PlanExecution, type RoundHooks, type RoundProgress } from './execution.ts';
 import { judgeDifferences } from './judging.ts';
@@ -87,6 +88,8 @@ export interface RoundRequest {
   readonly isDryRun?: boolean;
   /** As that of a turn. */
   readonly isUrgent?: boolean | undefined;
+  /** Whether what the master has announced will do; else it is asked. */
+  readonly trustsAnnouncements?: boolean;
   readonly onProgress?: ((progress: RoundProgress) => void) | undefined;
   /** Called when it is known that something has to be done. */
   readonly onWork?: () => void;
@@ -98,6 +101,8 @@ export class Integrity implements Task {
   readonly title = 'Integrity check';
   readonly schedule;
   readonly applied: AppliedState;
+  /** What the master tells without being asked. */
+  readonly announcements = new Announcements();
   readonly #ports: IntegrityPorts;
   readonly #options: IntegrityOptions;
   readonly #problems = new ProblemLog();
@@ -127,7 +132,8 @@ export class Integrity implements Task {
     const startedMs = this.#ports.clock.monotonicMs();
     const onWork = () => turn.starting();
     try {
-      const result = await this.synchronise({ signal, log, isUrgent, onWork });
+      const request = { signal, log, isUrgent, onWork, trustsAnnouncements: true };
+      const result = await this.synchronise(request);
       await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
       return reportOf(result);
     } catch (error) {
@@ -155,12 +161,8 @@ export class Integrity implements Task {
     this.#problems.report(log, scan.problems);
     this.applied.recognise(sets, tree.scanner);
     onProgress?.({ phase: 'comparing', ...nothingYet });
-    const comparison = await compareWithMaster({ clock: this.#ports.clock }, session, {
-      generation: this.applied.generation,
-      sets,
-      algorithm: this.#options.algorithm,
-      manifest: (set) => tree.scanner.manifest(set),
-    }, signal);
+    const announced = await this.#compare(session, request);
+    const { comparison } = announced;
     const judged = await judgeDifferences(
       this.#ports,
       comparison.differences,
@@ -171,7 +173,7 @@ export class Integrity implements Task {
     this.#lastResult = resultOf(comparison, judged, undefined, this.#isInSync(comparison));
     const work = judged.plans.length === 0
       ? undefined
-      : await tree.exclusively(() => this.#carryOut(session, comparison, judged.plans, request));
+      : await tree.exclusively(() => this.#carryOut(session, announced, judged.plans, request));
     await this.#reload.tell(comparison.generation, signal);
     const isInSync = this.#isInSync(comparison);
     if (isInSync) await this.applied.advance(comparison.generation, sets, tree.scanner);
@@ -182,9 +184,33 @@ export class Integrity implements Task {
     return result;
   }
 
+  /** What differs: as the master has announced it where that will do, else as it answers. */
+  async #compare(session: Session, request: RoundRequest): Promise<Announced> {
+    const { clock, tree, sets } = this.#ports;
+    const local = {
+      generation: this.applied.generation,
+      sets,
+      algorithm: this.#options.algorithm,
+      manifest: (set: string) => tree.scanner.manifest(set),
+    };
+    // One that is not used now is never: it grows old.
+    const announcement = this.announcements.take(session);
+    if (announcement !== undefined && request.trustsAnnouncements === true) {
+      try {
+        const announced = await readAnnouncement(this.#ports, announcement, local);
+        if (announced !== undefined) return announced;
+      } catch (error) {
+        if (!(error instanceof ProtocolError)) throw error;
+        request.log.log('warning', `The master is asked: ${describeError(error)}`);
+      }
+    }
+    const comparison = await compareWithMaster({ clock }, session, local, request.signal);
+    return { comparison, contents: undefined };
+  }
+
   async #carryOut(
     session: Session,
-    comparison: Comparison,
+    { comparison, contents }: Announced,
     plans: readonly Plan[],
     request: RoundRequest,
   ): Promise<Work> {
@@ -193,6 +219,7 @@ export class Integrity implements Task {
     const execution = new PlanExecution({ ...this.#ports, log }, {
       plans,
       generation: comparison.generation,
+      contents,
       batchBytes: this.#options.batchBytes,
       signal,
       onProgress,
@@ -248,9 +275,16 @@ export class Integrity implements Task {
 
 /** What the worker answers to a publication: a round, at once. */
 export function publishedHandlers(
+  announcements: () => Announcements,
   wake: () => void,
-): Pick<HandlersFor<'master'>, 'integrity.published'> {
-  return { 'integrity.published': () => wake() };
+): Pick<HandlersFor<'master'>, 'integrity.published' | 'integrity.announced'> {
+  return {
+    'integrity.published': () => wake(),
+    'integrity.announced': (announcement, { session }) => {
+      announcements().put(session, announcement);
+      wake();
+    },
+  };
 }
 
 // ---------------------------------------------------------------------------------------------
