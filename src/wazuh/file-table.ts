@@ -11,7 +11,7 @@ import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
 import { pathConflicts } from '../files/path-conflicts.ts';
 import { parentOf } from '../files/paths.ts';
-import { compactJson, type Json, parseJson } from './json.ts';
+import { compactJson, type Json, parseJson, parseJsonValue } from './json.ts';
 import { JsonCursor, membersInParts } from './json-cursor.ts';
 import { pathFromText, pathToText } from './path-text.ts';
 
@@ -185,12 +185,10 @@ export async function readOrders(
     }
     const orders = new Map<BytePath, FileOrder>();
     found.set(key, orders);
-    for (const part of cursor.parts('object', rowsAtOnce)) {
-      const read = byPath(someOrders(parseJson(part, 'A file table'), `files.${key}`));
-      for (const [path, each] of read) orders.set(path, each);
-      count += read.size;
-      if (count > filesMax) throw new ProtocolError('malformed', 'A file table is too long');
-      await clock.breathe();
+    for (const written of cursor.members()) {
+      orders.set(readPath(parseJsonValue(written, what)), readOrder(cursor));
+      if (++count > filesMax) throw new ProtocolError('malformed', `${what} is too long`);
+      if (count % rowsAtOnce === 0) await clock.breathe();
     }
   }
   cursor.end();
@@ -231,30 +229,43 @@ const row: Reader<FileRow> = (value, where) => {
   };
 };
 
-const orderShape = record({
-  cluster_item_key: text(setKeyLengthMax),
-  merged: optional(flag),
-  hash: optional(hash),
-});
+const setKeyText = text(setKeyLengthMax);
+const optionalFlag = optional(flag);
+const optionalHash = optional(hash);
 
-const order: Reader<FileOrder> = (value, where) => {
-  const read = orderShape(value, where);
-  return { setKey: read.cluster_item_key, hash: read.hash, isMerged: read.merged ?? false };
-};
+/**
+ * The order that begins here. Member by member: parsed as a whole, a hundred thousand of them would
+ * leave behind many times what is wanted of them.
+ */
+function readOrder(cursor: JsonCursor): FileOrder {
+  let setKey: string | undefined;
+  let isMerged: boolean | undefined;
+  let bytes: ByteString | undefined;
+  for (const key of cursor.keys()) {
+    const value = cursor.value();
+    if (key === 'cluster_item_key') setKey = setKeyText(parseJsonValue(value, what), key);
+    else if (key === 'hash') bytes = optionalHash(parseJsonValue(value, what), key);
+    else if (key === 'merged') isMerged = optionalFlag(parseJsonValue(value, what), key);
+  }
+  if (setKey === undefined) throw new ProtocolError('malformed', `${what} has a file of no set`);
+  return { setKey, hash: bytes, isMerged: isMerged ?? false };
+}
+
+/** What is read here, for errors. */
+const what = 'A file table';
 
 const rows = dictionary(row, filesMax);
-const someOrders = dictionary(order, rowsAtOnce);
 
 function byPath<T>(read: ReadonlyMap<string, T>): ReadonlyMap<BytePath, T> {
   const found = new Map<BytePath, T>();
-  for (const [key, value] of read) {
-    const path = pathFromText(key);
-    if (path === undefined) {
-      throw new ProtocolError('malformed', 'A path in a file table is no text');
-    }
-    found.set(path, value);
-  }
+  for (const [key, value] of read) found.set(readPath(key), value);
   return found;
+}
+
+function readPath(key: unknown): BytePath {
+  const path = typeof key === 'string' ? pathFromText(key) : undefined;
+  if (path !== undefined) return path;
+  throw new ProtocolError('malformed', 'A path in a file table is no text');
 }
 
 function tableJson(table: FileTable): Json {

@@ -19,6 +19,9 @@ const itemBytesMax = 4 * 1024 * 1024;
 /** A part ends at the next border beyond this, bytes, however few members it has. */
 const partBytes = 512 * 1024;
 
+/** Longest key that anybody looks for, bytes, with its quotes. */
+const keyBytesMax = 258;
+
 const decoder = new TextDecoder();
 
 /** A place in a JSON text. */
@@ -36,6 +39,17 @@ export class JsonCursor {
    * @throws ProtocolError `malformed`
    */
   *keys(): Generator<string, void, undefined> {
+    for (const key of this.members()) {
+      // An escaped key is none that anybody looks for.
+      yield key.length > keyBytesMax ? '' : decoder.decode(key.subarray(1, -1));
+    }
+  }
+
+  /**
+   * The same with the keys as they are written, quotes and all.
+   * @throws ProtocolError `malformed`
+   */
+  *members(): Generator<Uint8Array, void, undefined> {
     this.#take(OPEN);
     if (this.#isAt(CLOSE)) return this.#take(CLOSE);
     for (;;) {
@@ -69,6 +83,14 @@ export class JsonCursor {
     this.#take(close);
   }
 
+  /** The value that begins here, as it is written; goes past it. @throws ProtocolError `malformed` */
+  value(): Uint8Array {
+    this.#skipSpace();
+    const from = this.#at;
+    this.skip();
+    return this.#json.subarray(from, this.#at);
+  }
+
   /** Goes past the value that begins here. @throws ProtocolError `malformed` */
   skip(): void {
     this.#skipSpace();
@@ -96,15 +118,14 @@ export class JsonCursor {
   // ---
 
   /** The key that begins here; the cursor is before its value then. */
-  #key(): string {
+  #key(): Uint8Array {
     this.#skipSpace();
     const from = this.#at;
     if (this.#json[from] !== QUOTE) throw malformed();
     this.#at = this.#endOfText() + 1;
-    const key = this.#json.subarray(from + 1, this.#at - 1);
+    const key = this.#json.subarray(from, this.#at);
     this.#take(COLON);
-    // An escaped key is none that anybody looks for.
-    return key.length > 256 ? '' : decoder.decode(key);
+    return key;
   }
 
   /** The position of the quote that ends the text which begins here. */

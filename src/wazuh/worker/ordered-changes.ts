@@ -73,17 +73,19 @@ class ChangesBySet {
   readonly #ports: OrderPorts;
   readonly #intake: ArchiveIntake;
   readonly #changes = new Map<string, EntryChange[]>();
+  /** Paths of which it was told already that they came and could not be taken in. */
+  readonly #told: ReadonlySet<BytePath>;
 
   constructor(ports: OrderPorts, intake: ArchiveIntake) {
     this.#ports = ports;
     this.#intake = intake;
+    this.#told = new Set(intake.failures.map(({ path }) => path));
   }
 
   place(path: BytePath, order: FileOrder): void {
     const entry = this.#intake.received.get(path);
     if (entry === undefined) {
-      // Told already where it came and could not be taken in.
-      if (!this.#intake.failures.some((failure) => failure.path === path)) {
+      if (!this.#told.has(path)) {
         this.#fail(path, 'changed', 'the master did not send it: the next round brings it');
       }
     } else if (order.hash !== undefined && entry.hash !== order.hash) {
