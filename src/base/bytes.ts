@@ -95,14 +95,24 @@ export function displayPath(path: BytePath): string {
   return shown;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
-
 /** Lower-case hexadecimal digits of a byte string. */
 export function toHex(bytes: ByteString): string {
-  let hex = '';
-  for (let i = 0; i < bytes.length; i++) hex += HEX[bytes.charCodeAt(i)];
-  return hex;
+  // Digit by digit put together it would leave a hundred small texts behind.
+  const digits = new Uint8Array(2 * bytes.length);
+  putHex(digits, 0, bytes);
+  return fromBytes(digits);
 }
+
+/** Puts the hexadecimal digits of a byte string into an array, as ASCII: two for each byte. */
+export function putHex(into: Uint8Array, start: number, bytes: ByteString): void {
+  for (let i = 0; i < bytes.length; i++) {
+    const byte = bytes.charCodeAt(i);
+    into[start + 2 * i] = hexDigits[byte >> 4]!;
+    into[start + 2 * i + 1] = hexDigits[byte & 15]!;
+  }
+}
+
+const hexDigits = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0));
 
 /** The value of each hexadecimal digit by its character; what is none has bits beyond the four. */
 const NO_DIGIT = 0xff;

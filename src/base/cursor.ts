@@ -4,7 +4,7 @@
  * The reader trusts nothing: every read is checked against the end of the bytes and throws
  * `ProtocolError('malformed')`, so that rows from a peer can be read without further guards.
  */
-import { type ByteString, fromBytes, fromText } from './bytes.ts';
+import { type ByteString, fromBytes, fromText, putHex } from './bytes.ts';
 import { ProtocolError } from './errors.ts';
 
 const TWO_16 = 2 ** 16;
@@ -70,6 +70,13 @@ export class ByteWriter {
     const at = this.#length;
     for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
     this.#length += text.length;
+  }
+
+  /** The hexadecimal digits of a byte string, as ASCII. */
+  hex(bytes: ByteString): void {
+    this.#room(2 * bytes.length);
+    putHex(this.#bytes, this.#length, bytes);
+    this.#length += 2 * bytes.length;
   }
 
   /** A Unicode text: u32 length of its UTF-8, and that. */

@@ -6,7 +6,8 @@
  * has in another form. Files are the same where their hashes are: modification times travel, and
  * decide nothing.
  */
-import { type BytePath, type ByteString, fromHex, toHex } from '../base/bytes.ts';
+import { type BytePath, type ByteString, fromHex, fromText, toHex } from '../base/bytes.ts';
+import { ByteWriter } from '../base/cursor.ts';
 import { ProtocolError } from '../base/errors.ts';
 import { dictionary, flag, number, optional, type Reader, record, text } from '../base/readers.ts';
 import { pathConflicts } from '../files/path-conflicts.ts';
@@ -56,8 +57,8 @@ export interface FileOrders {
 
 const encoder = new TextEncoder();
 
-/** Length of a piece of a table: some hundred rows. */
-const pieceCharacters = 64 * 1024;
+/** Bytes of a piece of a table: some hundred rows. */
+const pieceBytes = 64 * 1024;
 
 /** Rows that are read in one go. */
 const rowsAtOnce = 500;
@@ -111,20 +112,27 @@ export function writeTable(table: FileTable): Uint8Array {
   return compactJson(tableJson(table));
 }
 
-/** The same in pieces, for a table that is not held as a whole. */
+/**
+ * The same in pieces, for a table that is not held as a whole. A piece is valid until the next. Put
+ * together from texts, a long table would leave behind many times its length.
+ */
 export function* tablePieces(
   rows: Iterable<readonly [BytePath, FileRow]>,
 ): Generator<Uint8Array, void, undefined> {
-  let text = '{';
+  const writer = new ByteWriter(pieceBytes + 4096);
+  writer.text('{');
   let separator = '';
   for (const [path, row] of rows) {
-    text += `${separator}${JSON.stringify(pathToText(path))}:${JSON.stringify(rowJson(row))}`;
+    writer.text(separator);
     separator = ',';
-    if (text.length < pieceCharacters) continue;
-    yield encoder.encode(text);
-    text = '';
+    putText(writer, path);
+    putRow(writer, row);
+    if (writer.length < pieceBytes) continue;
+    yield writer.view();
+    writer.reset();
   }
-  yield encoder.encode(`${text}}`);
+  writer.text('}');
+  yield writer.view();
 }
 
 /** The JSON text of a difference. */
@@ -136,7 +144,10 @@ export function writeDifference({ missing, extra, shared }: TableDifference): Ui
   });
 }
 
-/** The JSON text of a difference, piece by piece: nothing is held up by a long one. */
+/**
+ * The JSON text of a difference, piece by piece: nothing is held up by a long one. A piece is valid
+ * until the next.
+ */
 export function* differencePieces(
   { missing, extra, shared }: TableDifference,
 ): Generator<Uint8Array, void, undefined> {
@@ -275,6 +286,29 @@ function tableJson(table: FileTable): Json {
       rowJson(row),
     ]),
   );
+}
+
+/** What of a path JSON writes as it is. */
+const plainPath = /^[ !#-[\]-~]*$/;
+
+/** A path as JSON. */
+function putText(writer: ByteWriter, path: BytePath): void {
+  if (plainPath.test(path)) {
+    writer.text('"');
+    writer.text(path);
+    writer.text('"');
+  } else writer.text(fromText(JSON.stringify(pathToText(path))));
+}
+
+/** A row as JSON, behind its path. */
+function putRow(writer: ByteWriter, { mtimeS, setKey, isMerged, hash: bytes }: FileRow): void {
+  writer.text(':{"mod_time":');
+  writer.text(String(mtimeS));
+  writer.text(',"cluster_item_key":');
+  putText(writer, fromText(setKey));
+  writer.text(isMerged ? ',"merged":true,"hash":"' : ',"merged":false,"hash":"');
+  writer.hex(bytes);
+  writer.text('"}');
 }
 
 function rowJson({ mtimeS, setKey, isMerged, hash: bytes }: FileRow): Json {
