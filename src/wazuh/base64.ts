@@ -1,8 +1,8 @@
 /**
  * Base64 with the URL-safe alphabet and padding (RFC 4648, 5), from bytes to bytes. Pure.
  *
- * Straight between arrays: by way of a text, as the platform's own functions have it, a message of
- * many megabytes would be copied twice more.
+ * The language's own functions take a quarter of the time, though they go by way of a text; where it
+ * does not have them yet, it is done here.
  */
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
@@ -20,8 +20,39 @@ export function base64Length(bytesCount: number): number {
   return Math.ceil(bytesCount / 3) * 4;
 }
 
+const form = { alphabet: 'base64url', lastChunkHandling: 'strict' } as const;
+
+/** ECMAScript 2026. */
+interface WithBase64 {
+  readonly fromBase64?: (text: string, options: typeof form) => Uint8Array;
+  readonly prototype: { readonly toBase64?: (options: typeof form) => string };
+}
+
+const platform: WithBase64 = Uint8Array as unknown as WithBase64;
+const encoder = new TextEncoder();
+const decoder = new TextDecoder('latin1');
+
 /** The ASCII bytes of the base64 text of some bytes. */
 export function encodeBase64(bytes: Uint8Array): Uint8Array {
+  const { toBase64 } = platform.prototype;
+  return toBase64 === undefined ? encodeHere(bytes) : encoder.encode(toBase64.call(bytes, form));
+}
+
+/** The bytes of a base64 text, or undefined where it is none, down to the last bit. */
+export function decodeBase64(text: Uint8Array): Uint8Array | undefined {
+  if (platform.fromBase64 === undefined) return decodeHere(text);
+  if (text.length === 0) return new Uint8Array(0);
+  try {
+    const bytes = platform.fromBase64(decoder.decode(text), form);
+    // It passes over spaces, of which there must be none.
+    return bytes.length === decodedLength(text) ? bytes : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The same without the language. */
+export function encodeHere(bytes: Uint8Array): Uint8Array {
   const text = new Uint8Array(base64Length(bytes.length));
   const wholeEnd = bytes.length - bytes.length % 3;
   let to = 0;
@@ -42,16 +73,22 @@ export function encodeBase64(bytes: Uint8Array): Uint8Array {
   return text;
 }
 
-/** The bytes of a base64 text, or undefined where it is none, down to the last bit. */
-export function decodeBase64(text: Uint8Array): Uint8Array | undefined {
+/** Bytes in a text that is not empty, of whole groups of four. */
+function decodedLength(text: Uint8Array): number {
+  return text.length / 4 * 3 - paddingsOf(text);
+}
+
+function paddingsOf(text: Uint8Array): number {
+  if (text[text.length - 1] !== PADDING) return 0;
+  return text[text.length - 2] !== PADDING ? 1 : 2;
+}
+
+/** The same without the language. */
+export function decodeHere(text: Uint8Array): Uint8Array | undefined {
   if (text.length % 4 !== 0) return undefined;
   if (text.length === 0) return new Uint8Array(0);
-  const paddings = text[text.length - 1] !== PADDING
-    ? 0
-    : text[text.length - 2] !== PADDING
-    ? 1
-    : 2;
-  const bytes = new Uint8Array(text.length / 4 * 3 - paddings);
+  const paddings = paddingsOf(text);
+  const bytes = new Uint8Array(decodedLength(text));
   const wholeEnd = paddings === 0 ? text.length : text.length - 4;
   let seen = 0;
   let to = 0;
