@@ -6,7 +6,6 @@ import { describeError } from '../base/errors.ts';
 import type { Config } from '../config/config.ts';
 import type { Operations } from '../node/operations.ts';
 import type { Listener } from '../ports.ts';
-import { loadX509 } from '../runtime/certificate-x509.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { serveAdmin, serveControl } from '../runtime/control-server.ts';
 import type { Log } from '../runtime/log.ts';
@@ -24,8 +23,6 @@ export async function runDaemon(config: Config, log: Log, signal: AbortSignal): 
   const removeHangup = onSignal('SIGHUP', () => log.reopen());
   const node = await openNode(config, logger);
   const listeners: Listener[] = [];
-  // Loaded when a node joins it would hold the loop for 0.1 s; now nobody waits for anything.
-  if (config.node.role === 'master') await loadX509();
   try {
     listeners.push(...await serve(config, node.operations, log));
     const work = node.run(signal);

@@ -1,8 +1,8 @@
 /**
  * The X.509 library: loaded when first needed, with what its callers share.
  *
- * It takes 0.1 s to load, which commands that make no certificate shall not pay; so nothing else
- * imports it, except for types. It depends on a polyfill that must be loaded before it.
+ * It takes 30 ms to load (100 from source), which whoever makes no certificate shall not pay, nor a
+ * master before a node joins; so nothing else imports it, except for types. It depends on a polyfill that must be loaded before it.
  */
 import { createPrivateKey, webcrypto } from 'node:crypto';
 import type * as Library from '@peculiar/x509';
