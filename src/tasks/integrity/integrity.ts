@@ -36,6 +36,7 @@ import { type Announced, Announcements, readAnnouncement } from './announcement.
 import { compareWithMaster, type Comparison } from './compare.ts';
 import { nothingYet, PlanExecution, type RoundHooks, type RoundProgress } from './execution.ts';
 import { judgeDifferences } from './judging.ts';
+import { Reporter } from './reporter.ts';
 import { type LeftOut, reportOf, resultOf, type RoundResult, type Work } from './round-result.ts';
 
 /** Settings of integrity. */
@@ -108,15 +109,15 @@ export class Integrity implements Task {
   readonly #problems = new ProblemLog();
   readonly #rounds = new Mutex();
   readonly #reload: PendingReload;
+  readonly #reporter: Reporter;
   #lastResult: RoundResult | undefined;
-  /** What the master was told last, in which session. */
-  #told: { readonly session: Session; readonly state: string } | undefined;
 
   constructor(ports: IntegrityPorts, options: IntegrityOptions) {
     this.#ports = ports;
     this.#options = options;
     this.applied = ports.applied;
     this.#reload = new PendingReload(ports.index, ports.hooks);
+    this.#reporter = new Reporter(ports.clock, ports.session);
     const { intervalMs, deadlineMs } = options;
     this.schedule = { intervalMs, deadlineMs, isStaggered: false };
   }
@@ -134,10 +135,10 @@ export class Integrity implements Task {
     try {
       const request = { signal, log, isUrgent, onWork, trustsAnnouncements: true };
       const result = await this.synchronise(request);
-      await this.#report(result, this.#ports.clock.monotonicMs() - startedMs, signal);
+      this.#report(result, this.#ports.clock.monotonicMs() - startedMs);
       return reportOf(result);
     } catch (error) {
-      await this.#reportFailed(startedMs, signal);
+      this.#reportFailed(startedMs, signal);
       throw error;
     }
   }
@@ -247,29 +248,21 @@ export class Integrity implements Task {
   }
 
   /** Tells the master that this worker is behind, if that is what a failed round has found. */
-  async #reportFailed(startedMs: number, signal: AbortSignal): Promise<void> {
+  #reportFailed(startedMs: number, signal: AbortSignal): void {
     const result = this.#lastResult;
     if (result === undefined || result.isInSync || signal.aborted) return;
-    const roundMs = this.#ports.clock.monotonicMs() - startedMs;
-    // Why the round failed counts, not why this could not be told.
-    await this.#report(result, roundMs, signal).catch(() => {});
+    this.#report(result, this.#ports.clock.monotonicMs() - startedMs);
   }
 
   /** Tells the master how this worker is doing, unless that is what it was told last. */
-  async #report(result: RoundResult, roundMs: number, signal: AbortSignal): Promise<void> {
+  #report(result: RoundResult, roundMs: number): void {
     const { tree } = this.#ports;
-    const session = this.#ports.session();
-    if (session === undefined) return;
-    const report = {
+    this.#reporter.report({
       generation: this.applied.generation,
       isInSync: result.isInSync,
       halted: [...result.halted, ...result.excluded].slice(0, reportedSetsMax).map(shortened),
       filesCount: tree.scanner.filesCount,
-    };
-    const state = JSON.stringify(report);
-    if (this.#told?.session === session && this.#told.state === state) return;
-    await session.request('node.report', { ...report, roundMs }, { signal });
-    this.#told = { session, state };
+    }, roundMs);
   }
 }
 
